@@ -1,0 +1,26 @@
+"""What a colour network declares about itself. No torch here: the base install reads these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """The contract between a network and everything around it.
+
+    Every network maps ``lightness`` (N, 1, H, W), float32, CIE L* in 0…100, to ``ab``
+    (N, 2, H / output_stride, W / output_stride), float32, CIE a* and b* in Lab units. Scaling to whatever range
+    the layers like is the network's own first and last step, so that an exported file needs no side knowledge.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    licence: str
+    stride: int  # H and W must be multiples of this; the pipeline pads
+    output_stride: int  # the ab grid is this many times coarser than the input
+    parameters: int
+    gflop_144: float  # floating-point operations of one picture at 144×144, in 10⁹ (a multiply-add counts as 2)
+    default_res: int  # short side that the network was trained for
+    network: str  # "package.module:Class" of the torch module; imported only by training and export
