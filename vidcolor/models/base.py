@@ -24,3 +24,4 @@ class ModelSpec:
     gflop_144: float  # floating-point operations of one picture at 144×144, in 10⁹ (a multiply-add counts as 2)
     default_res: int  # short side that the network was trained for
     network: str  # "package.module:Class" of the torch module; imported only by training and export
+    options: tuple[tuple[str, object], ...] = ()  # the module's constructor arguments, by name

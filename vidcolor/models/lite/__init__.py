@@ -9,8 +9,8 @@ SPEC = ModelSpec(
     licence="Apache-2.0",
     stride=16,
     output_stride=2,
-    parameters=0,
-    gflop_144=0.0,
+    parameters=3_844_066,
+    gflop_144=0.67,
     default_res=144,
     network="vidcolor.models.lite.network:Lite",
 )

@@ -1,0 +1,39 @@
+"""What every backend offers: batches of L* in, ab out, a few under way at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """What is running, said once to the user and written into the summary."""
+
+    name: str
+    device: str
+    precision: str
+    version: str
+
+
+class Backend(Protocol):
+    """A network compiled for one picture size.
+
+    A result does not depend on what else is under way, so a film coloured in pieces equals the film coloured at once.
+    """
+
+    info: BackendInfo
+    slots: int  # batches that may be under way; starting one more waits for the oldest
+
+    def start(self, lightness: np.ndarray) -> Callable[[], np.ndarray]:
+        """Begin to colour ``lightness`` (N, 1, H, W), float32, L* 0…100; the array may not change until the result is taken.
+
+        Returns:
+            A function that waits for the result: ab (N, 2, h, w), float32, Lab units, owned by the caller.
+
+        Raises:
+            BackendError: the runtime failed (from either call).
+        """

@@ -1,0 +1,66 @@
+"""OpenVINO on CPUs: the backend of the base install."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import openvino as ov
+from openvino import properties
+from openvino.properties import hint
+
+from vidcolor.backends.base import BackendInfo
+from vidcolor.errors import BackendError
+from vidcolor.models.weights import Weights
+
+PRECISIONS = {"bf16": ov.Type.bf16, "fp32": ov.Type.f32}
+
+
+def natural_precision(core: ov.Core) -> str:
+    """bf16 where the CPU multiplies it natively, else fp32."""
+    return "bf16" if "BF16" in core.get_property("CPU", properties.device.capabilities) else "fp32"
+
+
+class OpenVinoBackend:
+    """See `Backend`. One single-threaded stream a thread: less CPU time a picture than several threads on one."""
+
+    def __init__(self, weights: Weights, width: int, height: int, threads: int, precision: str | None = None) -> None:
+        core = ov.Core()
+        precision = precision or natural_precision(core)
+        try:
+            model = core.read_model(weights.path)
+            model.reshape([-1, 1, height, width])
+            compiled = core.compile_model(
+                model,
+                "CPU",
+                {
+                    hint.inference_precision: PRECISIONS[precision],
+                    properties.inference_num_threads: threads,
+                    properties.num_streams: threads,
+                },
+            )
+        except RuntimeError as error:
+            raise BackendError(
+                f"OpenVINO cannot compile {weights.path.name}", str(error).strip().splitlines()[-1]
+            ) from error
+        device = core.get_property("CPU", properties.device.full_name).strip()
+        self.info = BackendInfo("openvino", device, precision, ov.get_version().split("-")[0])
+        self.slots = threads + 1  # one waiting, so that no stream idles
+        self._free = [compiled.create_infer_request() for _ in range(self.slots)]
+
+    def start(self, lightness: np.ndarray) -> Callable[[], np.ndarray]:
+        if not self._free:
+            raise BackendError("OpenVINO has no free slot", f"{self.slots} batches are under way")
+        request = self._free.pop()
+        request.start_async([ov.Tensor(lightness, shared_memory=True)])
+
+        def result() -> np.ndarray:
+            try:
+                request.wait()
+                return np.array(request.get_output_tensor(0).data)
+            except RuntimeError as error:
+                raise BackendError("OpenVINO failed during inference", str(error).strip().splitlines()[-1]) from error
+            finally:
+                self._free.append(request)
+
+        return result

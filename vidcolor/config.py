@@ -1,0 +1,58 @@
+"""The options of a run: one frozen record, one table of defaults, one fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from vidcolor.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a film or picture is coloured. The defaults here are those of the command line and its help."""
+
+    model: str = "auto"
+    weights: Path | None = None  # ONNX file instead of the shipped weights
+    backend: str = "auto"
+    res: int = 144  # short side of the picture that the network sees, in pixels
+    saturation: float = 1.0  # factor on a* and b*
+    smooth: float = 1.0  # strength of the temporal smoothing; 0 switches it off
+    codec: str = "auto"
+    crf: float | None = None  # None: the codec's own default
+    preset: str | None = None  # None: the codec's own default
+    start: Fraction | None = None  # seconds from the film's first frame
+    end: Fraction | None = None  # seconds from the film's first frame, exclusive
+    threads: int | None = None  # None: one for every core
+
+    def validate(self) -> None:
+        """Refuse what cannot be meant, before any work.
+
+        Raises:
+            UsageError: the first option that is out of range.
+        """
+        _within("--res", self.res, 32, 2048)
+        _within("--saturation", self.saturation, 0, 4)
+        _within("--smooth", self.smooth, 0, 1)
+        if self.crf is not None:
+            _within("--crf", self.crf, 0, 63)
+        if self.threads is not None:
+            _within("--threads", self.threads, 1, 1024)
+        if self.start is not None and self.start < 0:
+            raise UsageError("--start is before the film's first frame", f"it is {float(self.start):g} s")
+        if self.end is not None and self.end <= (self.start or 0):
+            raise UsageError("--end is not after --start", f"the piece from {self.start or 0} to {self.end} s is empty")
+
+
+def _within(option: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UsageError(f"{option} {value:g} is out of range", f"it can be {low:g} to {high:g}")
+
+
+def fingerprint(*records: object) -> str:
+    """A hash over everything that is given: equal if and only if all fields are equal."""
+    plain = [asdict(r) if hasattr(r, "__dataclass_fields__") else r for r in records]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
