@@ -1,0 +1,1 @@
+"""Everything that looks across time: shots, motion, the smoother. Frames in, frames out, no files."""
