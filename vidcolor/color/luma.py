@@ -1,0 +1,101 @@
+"""The native luma plane as a network sees it: small, displayed aspect, L*."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from vidcolor.color.lab import lightness
+from vidcolor.color.transfers import to_linear
+from vidcolor.color.yuv import YuvFormat, luma_from_code
+
+
+def lightness_table(fmt: YuvFormat) -> np.ndarray:
+    """L* of every native luma code, float32 (2**depth,): that of the grey pixel R' = G' = B' = Y'.
+
+    Black is exactly 0 and (SDR) white exactly 100; foot- and headroom, and HDR above diffuse white, are clipped to them.
+    """
+    signal = (np.arange(1 << fmt.depth) - fmt.black) / fmt.luma_span
+    grey = np.repeat(np.clip(signal, 0, 1)[:, None], 3, axis=1)
+    light = to_linear(grey, fmt.transfer)[:, 1]
+    return np.clip(lightness(light), 0, 100).astype(np.float32)
+
+
+class LumaView:
+    """What a network is shown of a film's frames.
+
+    The picture as displayed (sample aspect applied) is scaled so that its short side is `res`: whole, uncropped and in
+    its own aspect, up to rounding both sides to multiples of `output_stride`, so that the ab grid covers the
+    picture exactly. Below and to the right it is mirrored to multiples of `stride`. Scaling averages native
+    codes, by area; a film smaller than `res` is enlarged bilinearly.
+
+    Args:
+        fmt: what the luma codes mean.
+        width, height: of the luma plane, in samples.
+        sar: sample aspect ratio, the displayed width of a sample over its height; 1 where unknown.
+        res: short side of the displayed picture at the network's input, in pixels.
+        stride: the network takes sides that are multiples of this; a multiple of `output_stride`.
+        output_stride: the ab grid is this many times coarser than the input.
+    """
+
+    def __init__(
+        self, fmt: YuvFormat, width: int, height: int, sar: Fraction, res: int, stride: int, output_stride: int
+    ) -> None:
+        aspect = Fraction(width, height) * sar
+        sides = (res * max(aspect, 1), res * max(1 / aspect, 1))
+        self.fmt = fmt
+        self.width, self.height = width, height
+        self.inner = tuple(max(1, round(side / output_stride)) * output_stride for side in sides)
+        """(w, h) of the picture at the network's input."""
+        self.size = tuple(-(-side // stride) * stride for side in self.inner)
+        """(w, h) of the network's input, `inner` padded."""
+        self.ab_size = tuple(side // output_stride for side in self.inner)
+        """(w, h) of the ab grid that covers the picture."""
+        self._table = lightness_table(fmt)
+
+    def shrink(self, y: np.ndarray) -> np.ndarray:
+        """Luma plane (height, width), native codes → the same picture at `inner`'s size, native codes.
+
+        A plane that already has that size is returned as it is: shrink once and hand the result to both
+        `lightness` and `small_luma` to scale each frame only once.
+        """
+        inner_width, inner_height = self.inner
+        if y.shape == (inner_height, inner_width):
+            return y
+        if y.shape != (self.height, self.width):
+            raise ValueError(f"a luma plane of {self.height}×{self.width} was announced, this one is {y.shape}")
+        return resize_by_area(y, inner_width, inner_height)
+
+    def lightness(self, y: np.ndarray) -> np.ndarray:
+        """Luma plane, whole or from `shrink` → L* 0…100, float32, of `size` (rows first)."""
+        small = self._table[self.shrink(y)]
+        bottom, right = self.size[1] - self.inner[1], self.size[0] - self.inner[0]
+        return cv2.copyMakeBorder(small, 0, bottom, 0, right, cv2.BORDER_REFLECT) if bottom or right else small
+
+    def small_luma(self, y: np.ndarray) -> np.ndarray:
+        """Luma plane, whole or from `shrink` → its 8 most significant bits, uint8, of `inner`'s size (rows first)."""
+        small = self.shrink(y)
+        return small if self.fmt.depth == 8 else (small >> (self.fmt.depth - 8)).astype(np.uint8)
+
+    def crop(self, ab: np.ndarray) -> np.ndarray:
+        """A network's ab (2, H, W) for an input of `size` → the part that covers the picture (2, h, w), a view."""
+        width, height = self.ab_size
+        return ab[:, :height, :width]
+
+
+def resize_by_area(plane: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A plane (rows, columns) scaled to height×width in its own type: area averages down, bilinear up.
+
+    Halving both sides is ten times as fast as any other factor, so even sides are halved first while they stay large
+    enough: the average of averages over equal areas is the same average.
+    """
+    rows, columns = plane.shape
+    while rows % 2 == 0 and columns % 2 == 0 and rows >= 2 * height and columns >= 2 * width:
+        rows, columns = rows // 2, columns // 2
+        plane = cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA)
+    if (rows, columns) == (height, width):
+        return plane
+    enlarged = rows < height or columns < width
+    return cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR if enlarged else cv2.INTER_AREA)
