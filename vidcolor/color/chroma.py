@@ -9,20 +9,24 @@ from vidcolor.color.luma import resize_by_area
 from vidcolor.color.solve import ChromaTable
 from vidcolor.color.yuv import MATRICES, YuvFormat, chroma_from_code, luma_from_code, rgb_to_lab, yuv_to_rgb
 
-RADIUS = 2  # of the guided filter's windows, in pixels of the ab grid
-EPSILON = 0.02**2  # of the guided filter: luma variance, in (black to white)², below which colour does not follow luma
+RADIUS = 1  # of the windows in which colour is regressed on luma, in pixels of the ab grid
+EPSILON = 0.04**2  # luma variance, in (black to white)², up to which luma's changes are taken for grain, not for edges
+_TINY = np.float32(1e-9)  # in place of 0 in divisions
 
 
 class ChromaMerger:
     """Gives every frame of one film its U and V.
 
-    On the ab grid, each colour is turned into Cb and Cr at the film's own luma (`ChromaTable`). A fast guided filter
-    (He & Sun 2015, arXiv:1505.00996) carries them to chroma resolution, so that colour ends where luma has an edge.
-    At last chroma is reduced wherever a pixel's own luma cannot carry it, so that R'G'B' stays in 0…1 everywhere
-    and black and white are exactly grey. Chroma siting is respected in the luma that guides; the ab grid itself is
-    taken as centred, which is at most half a luma sample off.
+    1. On the ab grid, each colour becomes Cb and Cr at the film's own luma (`ChromaTable`).
+    2. These are enlarged bilinearly to chroma resolution, plus, wherever the full luma departs from the small one,
+       that departure times the local slope of colour on luma (`colour_slope`): colour ends where luma has an edge,
+       and a network's answer is otherwise left as it is.
+    3. Cb and Cr are reduced together wherever a pixel's own luma cannot carry them, so that R'G'B' stays in 0…1;
+       black and white are exactly grey.
 
-    An instance keeps working buffers: use one per thread. The result depends on nothing but the arguments.
+    Chroma siting is respected in the luma that steers; the ab grid itself is taken as centred, which is at most half
+    a chroma sample off. An instance keeps working buffers: use one per thread. The result depends on the arguments
+    alone.
 
     Args:
         fmt: of the planes.
@@ -35,9 +39,11 @@ class ChromaMerger:
         self.width, self.height = width, height
         self.saturation = saturation
         self.size = fmt.chroma_size(width, height)
+        """(w, h) of U and V."""
         self._table = ChromaTable(fmt)
         self._kr, self._kb = MATRICES[fmt.matrix]
-        self._buffers = np.empty((6, self.size[1], self.size[0]), np.float32)
+        self._per_chroma = np.float32([2 * (1 - self._kb), 2 * (1 - self._kr)])  # B' - Y' per Cb, R' - Y' per Cr
+        self._luma, self._blue, self._red, self._spare, self._other = np.empty((5, *self.size[::-1]), np.float32)
 
     def planes(self, y: np.ndarray, ab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """U and V for one frame.
@@ -51,90 +57,82 @@ class ChromaMerger:
         """
         if y.shape != (self.height, self.width):
             raise ValueError(f"a luma plane of {self.height}×{self.width} was announced, this one is {y.shape}")
-        guide = chroma_sited_luma(y, self.fmt)
-        rows, columns = ab.shape[1:]
-        small = luma_from_code(resize_by_area(guide, columns, rows), self.fmt)
-        colour = self._table.chroma(small, ab * np.float32(self.saturation))
-        colour *= np.float32([2 * (1 - self._kb), 2 * (1 - self._kr)])  # now B' - Y' and R' - Y'
-        blue, red = self._upsample(guide, small, colour)
-        self._fit_gamut(guide, blue, red)
-        return self._codes(blue, 2 * (1 - self._kb)), self._codes(red, 2 * (1 - self._kr))
+        codes = chroma_sited_luma(y, self.fmt)
+        np.subtract(codes, np.float32(self.fmt.black), out=self._luma)
+        np.multiply(self._luma, np.float32(1 / self.fmt.luma_span), out=self._luma)
+        small = luma_from_code(resize_by_area(codes, ab.shape[2], ab.shape[1]), self.fmt)
+        colour = self._table.chroma(small, ab * np.float32(self.saturation)) * self._per_chroma
+        self._enlarge(small, colour)
+        self._fit_gamut()
+        blue, red = (self._codes(*item) for item in zip((self._blue, self._red), self._per_chroma, strict=True))
+        return blue, red
 
-    def _upsample(self, guide: np.ndarray, small: np.ndarray, colour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """B' - Y' and R' - Y' (h, w, 2) on the ab grid → two planes at chroma size, following the luma codes `guide`."""
-        rows, columns = small.shape
-        if columns >= self.size[0] and rows >= self.size[1]:  # nothing to add: the ab grid is the finer one
-            planes = (resize_by_area(np.ascontiguousarray(colour[..., i]), *self.size) for i in (0, 1))
-            return tuple(planes)
-        slope, offset = guided_coefficients(small, colour, RADIUS, EPSILON)
-        slope, offset = slope / self.fmt.luma_span, offset - slope * (self.fmt.black / self.fmt.luma_span)
-        codes = self._buffers[0]
-        np.copyto(codes, guide)
-        result = []
-        for i in (0, 1):
-            plane, addend = self._buffers[1 + i], self._buffers[3]
-            cv2.resize(np.ascontiguousarray(slope[..., i]), self.size, dst=plane, interpolation=cv2.INTER_LINEAR)
-            cv2.resize(np.ascontiguousarray(offset[..., i]), self.size, dst=addend, interpolation=cv2.INTER_LINEAR)
-            cv2.multiply(plane, codes, dst=plane)
-            cv2.add(plane, addend, dst=plane)
-            result.append(plane)
-        return tuple(result)
+    def _enlarge(self, small: np.ndarray, colour: np.ndarray) -> None:
+        """Step 2: B' - Y' and R' - Y' (h, w, 2) over luma `small` (h, w) → `_blue` and `_red`, steered by `_luma`."""
+        steered = small.shape[1] < self.size[0] or small.shape[0] < self.size[1]
+        slope = colour_slope(small, colour) if steered else None
+        for i, plane in enumerate((self._blue, self._red)):
+            grid = np.ascontiguousarray(colour[..., i])
+            if steered:
+                steep = np.ascontiguousarray(slope[..., i])
+                cv2.resize(grid - steep * small, self.size, dst=plane, interpolation=cv2.INTER_LINEAR)
+                cv2.resize(steep, self.size, dst=self._spare, interpolation=cv2.INTER_LINEAR)
+                cv2.multiply(self._spare, self._luma, dst=self._spare)
+                cv2.add(plane, self._spare, dst=plane)
+            else:  # the ab grid is the finer one: there is nothing to add
+                cv2.resize(grid, self.size, dst=plane, interpolation=cv2.INTER_AREA)
 
-    def _fit_gamut(self, guide: np.ndarray, blue: np.ndarray, red: np.ndarray) -> None:
-        """Divide B' - Y' and R' - Y' by the least number ≥ 1 that leaves R'G'B' in 0…1 at each pixel's luma, in place."""
-        fmt = self.fmt
-        codes, green, largest, needed = self._buffers[0], self._buffers[3], self._buffers[4], self._buffers[5]
-        np.copyto(codes, guide)
+    def _fit_gamut(self) -> None:
+        """Step 3, in place: divide by the least number ≥ 1 that leaves R', G' and B' in 0…1.
+
+        R' - Y', G' - Y' and B' - Y' average to 0 (weighted by Kr, Kg, Kb), so the largest is ≥ 0 and the smallest ≤ 0.
+        """
+        luma, blue, red, above, below = self._luma, self._blue, self._red, self._spare, self._other
         kg = 1 - self._kr - self._kb
-        cv2.addWeighted(blue, -self._kb / kg, red, -self._kr / kg, 0, dst=green)
-        cv2.max(blue, red, dst=largest)
-        cv2.max(largest, green, dst=largest)
-        cv2.min(blue, red, dst=needed)
-        cv2.min(needed, green, dst=green)  # the smallest, at most 0
-        room = needed
-        np.multiply(codes, np.float32(1 / fmt.luma_span), out=room)
-        np.subtract(room, np.float32(fmt.black / fmt.luma_span), out=room)
-        np.clip(room, 1e-9, 1, out=room)
-        cv2.divide(green, room, scale=-1, dst=green)
-        np.subtract(1, room, out=room)
-        np.maximum(room, 1e-9, out=room)
-        cv2.divide(largest, room, dst=largest)
-        cv2.max(largest, green, dst=largest)
-        np.maximum(largest, 1, out=largest)
-        cv2.divide(blue, largest, dst=blue)
-        cv2.divide(red, largest, dst=red)
+        cv2.addWeighted(blue, -self._kb / kg, red, -self._kr / kg, 0, dst=below)  # G' - Y'
+        cv2.max(blue, red, dst=above)
+        cv2.max(above, below, dst=above)
+        cv2.min(below, blue, dst=below)
+        cv2.min(below, red, dst=below)
+        np.maximum(luma, _TINY, out=luma)
+        cv2.divide(below, luma, scale=-1, dst=below)
+        np.subtract(1, luma, out=luma)
+        np.maximum(luma, _TINY, out=luma)
+        cv2.divide(above, luma, dst=above)
+        cv2.max(above, below, dst=above)
+        np.maximum(above, 1, out=above)
+        cv2.divide(blue, above, dst=blue)
+        cv2.divide(red, above, dst=red)
 
-    def _codes(self, difference: np.ndarray, scale: float) -> np.ndarray:
-        """B' - Y' or R' - Y' → native chroma codes, rounded; `scale` is what Cb or Cr is multiplied by to give it."""
+    def _codes(self, difference: np.ndarray, per_chroma: float) -> np.ndarray:
+        """B' - Y' or R' - Y' → native chroma codes, rounded to nearest."""
         fmt = self.fmt
         kind = cv2.CV_8U if fmt.depth == 8 else cv2.CV_16U
-        codes = cv2.addWeighted(difference, fmt.chroma_span / scale, difference, 0, fmt.mid, dtype=kind)
-        return codes if fmt.depth == 8 else np.minimum(codes, fmt.peak)
+        codes = cv2.addWeighted(difference, fmt.chroma_span / per_chroma, difference, 0, fmt.mid, dtype=kind)
+        return codes if fmt.depth == 8 else np.minimum(codes, fmt.dtype(fmt.peak), out=codes)
 
 
-def guided_coefficients(
-    guide: np.ndarray, colour: np.ndarray, radius: int, epsilon: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The guided filter's linear model: colour ≈ slope · guide + offset in every window, averaged over windows.
+def colour_slope(luma: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """How much each colour difference changes with luma around each pixel: least squares in small windows, averaged.
+
+    This is the slope of the guided filter (He, Sun & Tang 2013, equations 5 and 8), whose offset is not used: with it,
+    windows would blur the colours themselves.
 
     Args:
-        guide: float32 (h, w), normalised.
-        colour: float32 (h, w, 2).
-        radius: windows are 2·radius + 1 pixels wide and high.
-        epsilon: variance of the guide below which its changes count for little.
+        luma: float32 (h, w), normalised.
+        colour: float32 (h, w, 2), normalised.
 
     Returns:
-        slope and offset, float32 (h, w, 2).
+        float32 (h, w, 2), colour per luma; 0 where luma varies by less than grain does.
     """
 
     def mean(values: np.ndarray) -> np.ndarray:
-        return cv2.blur(values, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
+        return cv2.blur(values, (2 * RADIUS + 1, 2 * RADIUS + 1), borderType=cv2.BORDER_REFLECT)
 
-    guide_mean, colour_mean = mean(guide), mean(colour)
-    variance = mean(guide * guide) - guide_mean * guide_mean
-    covariance = mean(colour * guide[..., None]) - colour_mean * guide_mean[..., None]
-    slope = covariance / (np.maximum(variance, 0) + np.float32(epsilon))[..., None]
-    return mean(slope), mean(colour_mean - slope * guide_mean[..., None])
+    luma_mean = mean(luma)
+    variance = np.maximum(mean(luma * luma) - luma_mean * luma_mean, 0)
+    covariance = mean(colour * luma[..., None]) - mean(colour) * luma_mean[..., None]
+    return mean(covariance / (variance + np.float32(EPSILON))[..., None])
 
 
 def chroma_sited_luma(y: np.ndarray, fmt: YuvFormat) -> np.ndarray:

@@ -23,6 +23,9 @@ def lightness_table(fmt: YuvFormat) -> np.ndarray:
     return np.clip(lightness(light), 0, 100).astype(np.float32)
 
 
+_LONGEST = Fraction(64)  # times the short side: beyond it, a strip of a picture is squeezed to keep its cost finite
+
+
 class LumaView:
     """What a network is shown of a film's frames.
 
@@ -43,7 +46,7 @@ class LumaView:
     def __init__(
         self, fmt: YuvFormat, width: int, height: int, sar: Fraction, res: int, stride: int, output_stride: int
     ) -> None:
-        aspect = Fraction(width, height) * sar
+        aspect = min(max(Fraction(width, height) * sar, 1 / _LONGEST), _LONGEST)
         sides = (res * max(aspect, 1), res * max(1 / aspect, 1))
         self.fmt = fmt
         self.width, self.height = width, height

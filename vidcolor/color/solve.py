@@ -17,7 +17,7 @@ from vidcolor.color.yuv import YuvFormat, lab_to_rgb, rgb_to_lab, rgb_to_yuv
 LIMIT = 128.0  # |a*| and |b*| that the table reaches
 _STEPS = 32  # cells of the table from 0 to LIMIT
 _SIDE = 2 * _STEPS + 1
-_LEVELS = 33  # of Y', 0 to 1
+_LEVELS = 65  # of Y', 0 to 1
 _HUES = 192
 _BISECTIONS = 20  # of L*: 1e-4 of its range in SDR
 _HALVINGS = 12  # of chroma: 1/4096 of the largest
