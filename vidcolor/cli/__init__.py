@@ -1,0 +1,96 @@
+"""The command line: the group of commands, and the one place where errors are shown and exit codes chosen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from vidcolor import __version__
+from vidcolor.errors import VidcolorError
+
+COMMANDS = {
+    "run": "Colour films and pictures.",
+    "models": "List the networks: paper, size, cost, licence, weights.",
+    "encoders": "List the codecs that films can be written with.",
+    "doctor": "Check this machine: what is found, what is missing, how to install it.",
+    "bench": "Measure speed, as ratios to a plain ffmpeg transcode.",
+    "train": "Train a network on photographs.",
+    "export": "Turn a checkpoint into weights that `run` can use.",
+}
+INTERRUPTED = 130  # 128 + SIGINT, what shells expect
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command is used, so that help is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return import_module(f"vidcolor.cli.{name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vidcolor")
+def group() -> None:
+    """Colour black-and-white films. Luma, timing, sound and subtitles stay as they are.
+
+    Begin with: vidcolor run FILM
+    """
+
+
+def verbose_option(command: click.Command) -> click.Command:
+    """-v for any command: more detail, and the traceback of an error."""
+
+    def remember(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
+        ctx.find_root().meta["vidcolor.verbose"] = value
+        return value
+
+    return click.option("-v", "--verbose", is_flag=True, callback=remember, help="Say more; show tracebacks.")(command)
+
+
+def show_error(error: BaseException, verbose: bool) -> None:
+    """One line for people on standard error; the traceback only if it was asked for."""
+    if verbose:
+        traceback.print_exception(error)
+    if isinstance(error, VidcolorError):
+        line = str(error)
+    else:
+        line = f"unexpected {type(error).__name__}: {error}. This is a fault of vidcolor; -v shows where."
+    print(f"vidcolor: {' '.join(line.split())}", file=sys.stderr)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and leave with its exit code: 0 done, 1 a film failed, 2 usage, 130 interrupted."""
+    meta: dict[str, bool] = {}
+    try:
+        with group.make_context("vidcolor", list(sys.argv[1:] if arguments is None else arguments)) as ctx:
+            meta = ctx.meta
+            group.invoke(ctx)
+        code = 0
+    except click.exceptions.Exit as leave:
+        code = leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("vidcolor: interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read standard output has gone: nothing is left to say. Python would complain at exit otherwise.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:
+        show_error(error, meta.get("vidcolor.verbose", False))
+        code = getattr(error, "exit_code", 1)
+    sys.exit(code)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+
+from vidcolor.errors import ModelError
+from vidcolor.files import whole_file
 
 
 def save_checkpoint(
@@ -21,21 +24,21 @@ def save_checkpoint(
         "ema": ema.state_dict(),
         "optimiser": optimiser.state_dict(),
     }
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        torch.save(state, temporary)
 
 
-def load_checkpoint(path: Path, model: str) -> dict[str, Any]:
+def load_checkpoint(path: Path, model: str | None = None) -> dict[str, Any]:
     """The state that `save_checkpoint` wrote.
 
     Raises:
-        ValueError: the checkpoint is of another model.
+        ModelError: not a checkpoint, or one of another model than the one named.
     """
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["model"] != model:
-        raise ValueError(f"{path} is a checkpoint of {state['model']}, not of {model}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = state["model"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is not a checkpoint of vidcolor", f"it cannot be loaded ({type(error).__name__})") from error
+    if model is not None and found != model:
+        raise ModelError(f"cannot go on from {path}", f"it is a checkpoint of {found}, not of {model}")
     return state

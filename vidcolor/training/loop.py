@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -70,8 +71,6 @@ def parameter_groups(network: nn.Module, options: TrainOptions) -> list[dict]:
 @torch.inference_mode()
 def validate(network: nn.Module, pictures: list[np.ndarray], size: int) -> dict[str, float]:
     """Gain over grey in dB and colourfulness against the truth (METRICS.md, stills) on squashed pictures."""
-    import cv2
-
     network.eval()
     gains, ours, true = [], [], []
     for start in range(0, len(pictures), 32):

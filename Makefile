@@ -1,0 +1,31 @@
+# `make demo` and `make test` are all that a newcomer needs; each installs what it uses into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+TORCH ?= torch==2.13.0
+PYTEST_ARGS ?=
+
+.PHONY: demo test samples clean
+
+.venv/base: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/test: .venv/base
+	$(BIN)/pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[train,test]"
+	touch $@
+
+demo: .venv/base
+	mkdir -p demo
+	$(BIN)/vidcolor run samples/film.mp4 samples/vfr10.mkv samples/portrait.jpg -o demo --overwrite
+
+test: .venv/test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+samples:
+	$(PYTHON) samples/make_samples.py
+
+clean:
+	rm -rf .venv demo build dist *.egg-info

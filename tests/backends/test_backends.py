@@ -1,0 +1,77 @@
+"""Every backend keeps the contract of `Backend`, and OpenVINO computes what torch computes."""
+
+import numpy as np
+import pytest
+
+from vidcolor.backends.choose import BACKENDS, choose_backend, open_backend
+from vidcolor.errors import BackendError, UsageError
+from vidcolor.models.registry import find_spec
+from vidcolor.models.weights import Weights, find_weights
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return find_weights(find_spec("lite"), None)
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def backend(request, weights):
+    return open_backend(request.param, weights, 96, 64, 2)
+
+
+def pictures(count, seed=0):
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(0, 100, (count, 1, 8, 12)).astype(np.float32)
+    return np.repeat(np.repeat(coarse, 8, 2), 8, 3)
+
+
+def test_ab_comes_on_the_specs_grid(backend):
+    ab = backend.start(pictures(3))()
+    assert ab.shape == (3, 2, 32, 48) and ab.dtype == np.float32
+    assert np.isfinite(ab).all() and np.abs(ab).max() <= 128
+
+
+def test_a_picture_does_not_depend_on_its_company(backend):
+    many = pictures(4)
+    together = backend.start(many)()
+    for index in range(4):
+        assert np.array_equal(backend.start(many[index : index + 1])()[0], together[index])
+
+
+def test_as_many_as_slots_may_be_under_way(backend):
+    batches = [pictures(1, seed) for seed in range(backend.slots)]
+    results = [backend.start(batch) for batch in batches]
+    for batch, result in zip(batches, results, strict=True):
+        assert np.array_equal(result(), backend.start(batch)())
+
+
+def test_results_stay_as_they_were_given(backend):
+    first = backend.start(pictures(1, 1))()
+    kept = first.copy()
+    backend.start(pictures(1, 2))()
+    assert np.array_equal(first, kept)
+
+
+def test_the_backend_says_what_it_is(backend):
+    assert backend.info.device and backend.info.precision in ("bf16", "fp16", "fp32")
+
+
+def test_bf16_colours_like_fp32(weights):
+    from vidcolor.backends.openvino import OpenVinoBackend
+
+    exact, fast = (OpenVinoBackend(weights, 96, 64, 1, precision) for precision in ("fp32", "bf16"))
+    difference = np.abs(exact.start(pictures(4))() - fast.start(pictures(4))())
+    assert difference.mean() < 0.5  # Lab units
+
+
+def test_a_file_that_is_no_network_is_refused(tmp_path):
+    path = tmp_path / "lite.onnx"
+    path.write_bytes(b"no network")
+    with pytest.raises(BackendError, match="lite.onnx"):
+        open_backend("openvino", Weights(path, "", {}), 96, 64, 1)
+
+
+def test_auto_says_why():
+    assert choose_backend("auto").reason
+    with pytest.raises(UsageError, match="openvino"):
+        choose_backend("abacus")

@@ -1,0 +1,221 @@
+"""What a user at a shell gets: messages, exit codes, and files that are whole or not there."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import vidcolor
+
+
+def vidcolor_run(*arguments, cwd=None, env=None):
+    return subprocess.run(
+        [sys.executable, "-m", "vidcolor", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def only_line(result):
+    lines = result.stderr.strip().splitlines()
+    assert lines and lines[-1].startswith("vidcolor: "), result.stderr
+    assert "Traceback" not in result.stderr
+    return lines[-1]
+
+
+@pytest.fixture(scope="module")
+def short_film(samples, tmp_path_factory):
+    """Ten frames of the sample, with its sound."""
+    path = tmp_path_factory.mktemp("short") / "short film.mp4"
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", samples / "film.mp4", "-map", "0:v", "-map", "0:a", "-c", "copy", "-frames:v", "10", "-t", "0.4", path],
+        check=True,
+    )
+    return path
+
+
+def test_version_and_help():
+    assert vidcolor_run("--version").stdout.strip() == f"vidcolor, version {vidcolor.__version__}"
+    shown = vidcolor_run("--help").stdout
+    for command in ("run", "models", "encoders", "doctor", "bench", "train", "export"):
+        assert re.search(rf"^  {command} ", shown, re.M)
+        assert vidcolor_run(command, "--help").returncode == 0
+
+
+def test_a_film_is_coloured_beside_itself(short_film):
+    result = vidcolor_run("run", short_film)
+    assert result.returncode == 0, result.stderr
+    assert (short_film.parent / "short film.color.mp4").exists()
+    assert not [p for p in short_film.parent.iterdir() if p.name.startswith(".")]  # no work folder is left
+    assert re.search(r"10 frames .*frames/s.*real time", result.stderr)
+    for stage in ("decode", "infer", "temporal", "merge", "encode", "remux"):
+        assert re.search(rf"{stage} \d", result.stderr)
+
+
+def test_json_is_one_object_a_line_and_ends_with_the_summary(short_film, tmp_path):
+    result = vidcolor_run("run", short_film, "-o", tmp_path / "out.mkv", "--json", "--quiet")
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    kinds = [event["type"] for event in events]
+    assert kinds[0] == "plan" and kinds[-1] == "summary" and kinds[-2] == "film"
+    assert {"progress", "shot"} < set(kinds)
+    film = events[-1]["films"][0]
+    assert film["output"] == str(tmp_path / "out.mkv") and film["frames"] == 10 and film["error"] is None
+    assert {"seconds", "fps", "times_real_time", "model", "backend", "precision", "device", "stages", "damaged", "converted"} < set(film)
+    assert result.stderr == ""
+
+
+BAD_INPUTS = {
+    "missing": ("there is no such file", 2),
+    "empty": ("empty", 1),
+    "text": ("text file", 1),
+    "audio": ("no film", 1),
+    "no_moov": ("moov", 1),
+    "noise": ("FFmpeg", 1),
+}
+
+
+@pytest.fixture
+def bad_input(request, tmp_path, samples):
+    path = tmp_path / "film.mp4"
+    kind = request.param
+    if kind == "empty":
+        path.touch()
+    elif kind == "text":
+        path.write_text("Dear diary, today I filmed nothing.\n" * 20)
+    elif kind == "audio":
+        subprocess.run(["ffmpeg", "-v", "error", "-i", samples / "film.mp4", "-vn", "-c", "copy", path], check=True)
+    elif kind == "no_moov":
+        plain = tmp_path / "plain.mp4"
+        subprocess.run(["ffmpeg", "-v", "error", "-i", samples / "film.mp4", "-map", "0:v", "-c", "copy", "-movflags", "-faststart", plain], check=True)
+        path.write_bytes(plain.read_bytes()[: plain.stat().st_size // 2])
+        plain.unlink()
+    elif kind == "noise":
+        path.write_bytes(np.random.default_rng(0).bytes(50_000))
+    return kind, path
+
+
+@pytest.mark.parametrize("bad_input", BAD_INPUTS, indirect=True)
+def test_bad_input_gives_one_clear_line_and_no_output(bad_input, tmp_path):
+    kind, path = bad_input
+    expected, code = BAD_INPUTS[kind]
+    before = set(tmp_path.iterdir())
+    result = vidcolor_run("run", path)
+    assert expected in only_line(result) and str(path) in only_line(result)
+    assert result.returncode == code
+    assert set(tmp_path.iterdir()) == before
+    assert "Traceback" in vidcolor_run("run", path, "-v").stderr
+
+
+def usage_cases(film, tmp_path):
+    taken = tmp_path / "taken.mp4"
+    taken.write_bytes(b"precious")
+    (tmp_path / "nothing").mkdir()
+    return {
+        "same file": ((film, "-o", film, "--overwrite"), "the input itself"),
+        "existing": ((film, "-o", taken), "--overwrite"),
+        "no folder": ((film, "-o", tmp_path / "nowhere" / "out.mp4"), "mkdir"),
+        "empty folder": ((tmp_path / "nothing",), "no films or pictures"),
+        "model": ((film, "--model", "rembrandt"), "lite"),
+        "untrained": ((film, "--model", "resnet38"), "--weights"),
+        "codec": ((film, "--codec", "cinepak"), "h264"),
+        "backend": ((film, "--backend", "abacus"), "openvino"),
+        "container": ((film, "--codec", "ffv1", "-o", tmp_path / "out.mp4"), ".mkv"),
+        "saturation": ((film, "--saturation", "9"), "--saturation"),
+        "order": ((film, "--start", "3", "--end", "2"), "--end"),
+    }
+
+
+USAGE = "same file,existing,no folder,empty folder,model,untrained,codec,backend,container,saturation,order".split(",")
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_usage_errors_name_the_remedy(case, short_film, tmp_path):
+    film = tmp_path / "film.mp4"
+    shutil.copy(short_film, film)
+    arguments, remedy = usage_cases(film, tmp_path)[case]
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    result = vidcolor_run("run", *arguments)
+    assert remedy in only_line(result)
+    assert result.returncode == (1 if case == "untrained" else 2)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_the_other_films_of_a_batch_are_done(short_film, tmp_path):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    shutil.copy(short_film, folder / "b good.mp4")
+    (folder / "a bad.mp4").write_text("no film")
+    (folder / "notes.txt").write_text("not looked at")
+    result = vidcolor_run("run", folder, "--json")
+    assert result.returncode == 1
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert [bool(film["error"]) for film in summary["films"]] == [True, False]
+    assert sorted(p.name for p in folder.glob("*.color.*")) == ["b good.color.mp4"]
+    assert "1 done, 1 failed" in result.stderr
+
+
+def test_a_dry_run_writes_nothing_and_shows_the_plan(short_film, tmp_path):
+    result = vidcolor_run("run", short_film, "-o", tmp_path / "out.mp4", "--dry-run")
+    assert result.returncode == 0, result.stderr
+    for word in ("lite", "openvino", "libx264", "chunks", "estimated", "MB", "audio stream 1 (aac): copy"):
+        assert word in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_leaves_nothing_under_the_final_name(samples, tmp_path):
+    film = tmp_path / "film.mp4"
+    command = [sys.executable, "-m", "vidcolor", "run", str(samples / "film.mp4"), "-o", str(film), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if json.loads(line)["type"] == "progress":
+            break
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()
+    assert process.wait(timeout=30) == 130
+    print(f"stopped {time.monotonic() - asked:.2f} s after Ctrl-C")
+    assert json.loads(rest.splitlines()[-1])["type"] == "summary"
+    assert not film.exists()
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_pictures_stay_pictures(samples, tmp_path):
+    import cv2
+
+    result = vidcolor_run("run", samples / "portrait.jpg", "-o", tmp_path / "out.png")
+    assert result.returncode == 0, result.stderr
+    grey = cv2.imread(str(samples / "portrait.jpg"), cv2.IMREAD_GRAYSCALE)
+    coloured = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_COLOR_RGB)
+    assert coloured.shape == (*grey.shape, 3)
+    luma = coloured @ np.array([0.2126, 0.7152, 0.0722])
+    assert np.abs(luma - grey).mean() < 1
+    assert np.ptp(coloured.astype(int), axis=2).mean() > 5
+
+
+def test_the_python_api_colours_an_array(samples):
+    import cv2
+
+    grey = cv2.imread(str(samples / "portrait.jpg"), cv2.IMREAD_GRAYSCALE)
+    coloured = vidcolor.colorize_image(grey)
+    assert coloured.shape == (*grey.shape, 3) and coloured.dtype == np.uint8
+    red, _, blue = coloured[100:240, 120:240].reshape(-1, 3).mean(0)
+    assert red > blue  # the face is warm
+    with pytest.raises(ValueError, match="uint8"):
+        vidcolor.colorize_image(grey.astype(float))
+
+
+def test_models_encoders_and_doctor_tell_what_is_there():
+    assert "resnet38" in vidcolor_run("models").stdout
+    assert "libx264" in vidcolor_run("encoders").stdout
+    doctor = vidcolor_run("doctor")
+    assert doctor.returncode == 0
+    assert "openvino" in doctor.stdout.lower() and "tensorrt" in doctor.stdout.lower()

@@ -1,0 +1,65 @@
+"""The Python API: `vidcolor.colorize_video` and `vidcolor.colorize_image`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidcolor.color.lab import srgb_luma
+from vidcolor.config import RunOptions
+from vidcolor.film.events import Event, Report
+from vidcolor.film.run import colour_film
+from vidcolor.film.still import StillColourer
+
+
+def colorize_video(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    options: RunOptions | None = None,
+    *,
+    overwrite: bool = False,
+    report: Report | None = None,
+) -> Event:
+    """Colour a film, as `vidcolor run` does.
+
+    Args:
+        source: the film.
+        output: the file to write; its suffix chooses the container.
+        options: how; see `vidcolor.config.RunOptions`.
+        overwrite: replace `output` if it is there.
+        report: called with every event (docs/json.md) while the work goes on.
+
+    Returns:
+        The film's entry of the summary: output, frames, seconds, fps, model, what was converted or damaged.
+
+    Raises:
+        vidcolor.errors.VidcolorError: what could not be done, why, and what to do next.
+    """
+    options = options or RunOptions()
+    options.validate()
+    ignore: Any = lambda event: None  # noqa: E731
+    return colour_film(
+        Path(source), Path(output), False, options, overwrite=overwrite, dry_run=False, report=report or ignore
+    )
+
+
+def colorize_image(picture: np.ndarray, options: RunOptions | None = None) -> np.ndarray:
+    """Colour a picture.
+
+    Args:
+        picture: (H, W) grey or (H, W, 3) R'G'B', of which the BT.709 luma is taken; uint8 or uint16, full range.
+        options: how; `res`, `model`, `weights`, `backend`, `saturation` and `threads` count.
+
+    Returns:
+        (H, W, 3) R'G'B' of the same type, whose luma is that of the input within rounding.
+
+    Raises:
+        ValueError: an array of another shape or type.
+        vidcolor.errors.VidcolorError: a model, weights or backend that cannot be used.
+    """
+    if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,)):
+        raise ValueError(f"a picture is (H, W) or (H, W, 3), uint8 or uint16; this is {picture.shape} {picture.dtype}")
+    return StillColourer(options or RunOptions()).colour(picture if picture.ndim == 2 else srgb_luma(picture))

@@ -1,0 +1,109 @@
+"""`vidcolor doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from vidcolor import __version__
+from vidcolor.cli import verbose_option
+
+Check = tuple[str, bool | None, str]  # what, whether it works (None: not needed), what was found or how to mend it
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+@verbose_option
+def command(as_json: bool, verbose: bool) -> None:
+    """Check this machine: what is found, what is missing, and the command that installs it.
+
+    Every backend and encoder is tried for real with two frames. Exit code 1 if something that `run` needs does not work.
+    """
+    import json
+
+    from vidcolor.cli.ui import console, table
+
+    checks = []
+    for check in _checks():
+        checks.append(check)
+        if as_json:
+            click.echo(json.dumps({"type": "check", "name": check[0], "works": check[1], "found": check[2]}))
+    if not as_json:
+        words = {True: "works", False: "FAILS", None: "absent"}
+        console().print(table(("", "", "found, or how to install it"), [(n, words[ok], text) for n, ok, text in checks]))
+    raise click.exceptions.Exit(1 if any(ok is False for _, ok, _ in checks) else 0)
+
+
+def _checks() -> Iterator[Check]:
+    from vidcolor.media.formats import CODECS
+    from vidcolor.media.trial import encode_two_frames
+
+    yield "vidcolor", True, f"{__version__}, Python {sys.version.split()[0]}, {os.cpu_count()} cores"
+    yield "PyAV", *_tried(_pyav)
+    yield "ffmpeg", *_tried(_ffmpeg)
+    yield "OpenVINO", *_tried(_openvino)
+    for codec in CODECS:
+        with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
+            yield f"encoder {codec}", *_tried(lambda codec=codec, folder=folder: encode_two_frames(codec, Path(folder)))
+    yield "torch", *_optional("torch", "pip install 'vidcolor[train]'   (training and export only)")
+    yield "TensorRT", *_optional("tensorrt", "pip install tensorrt   (no command uses it yet)")
+    yield "GPU", *_gpu()
+
+
+def _tried(action: Callable[[], str]) -> tuple[bool, str]:
+    try:
+        return True, action()
+    except Exception as error:
+        return False, " ".join(str(error).split())
+
+
+def _pyav() -> str:
+    import av
+
+    return f"{av.__version__} with FFmpeg's libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))}"
+
+
+def _ffmpeg() -> str:
+    from vidcolor.media.remux import find_ffmpeg
+
+    program = find_ffmpeg()
+    shown = subprocess.run([program, "-version"], capture_output=True, text=True, check=True).stdout
+    return f"{shown.splitlines()[0].split(' Copyright')[0]}, {program}"
+
+
+def _openvino() -> str:
+    """Two pictures through the shipped network."""
+    import numpy as np
+
+    from vidcolor.backends.choose import choose_backend, choose_model, open_backend
+    from vidcolor.models.registry import find_spec
+    from vidcolor.models.weights import find_weights
+
+    weights = find_weights(find_spec(choose_model("auto").name), None)
+    backend = open_backend(choose_backend("auto").name, weights, 192, 144, 1)
+    for level in (20, 70):
+        if not np.isfinite(backend.start(np.full((1, 1, 144, 192), level, np.float32))()).all():
+            raise ArithmeticError("the network's answer is not finite")
+    return f"{backend.info.version}, 2 frames in {backend.info.precision} on {backend.info.device}"
+
+
+def _optional(package: str, remedy: str) -> tuple[bool | None, str]:
+    try:
+        return True, importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None, remedy
+
+
+def _gpu() -> tuple[bool | None, str]:
+    try:
+        query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+        return True, subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None, "no NVIDIA driver; films are coloured on the CPU"

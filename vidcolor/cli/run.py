@@ -1,0 +1,82 @@
+"""`vidcolor run`."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+from pathlib import Path
+
+import click
+
+from vidcolor.cli import verbose_option
+from vidcolor.config import RunOptions
+
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunOptions)}
+
+
+class Time(click.ParamType):
+    """Seconds (12.5) or [hours:]minutes:seconds (1:02:03.5), exact."""
+
+    name = "time"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        try:
+            seconds = Fraction(0)
+            for part in str(value).split(":"):
+                seconds = seconds * 60 + Fraction(part)
+            return seconds
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"'{value}' is no time; write seconds (12.5) or h:mm:ss (1:02:03)", param, ctx)
+
+
+@click.command("run")
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File, or folder for several inputs. [NAME.color.EXT beside the input]")
+@click.option("--model", default=DEFAULTS["model"], show_default=True, help="Network; see: vidcolor models.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Your own weights (ONNX from: vidcolor export).")
+@click.option("--backend", default=DEFAULTS["backend"], show_default=True, help="Runtime; see: vidcolor doctor.")
+@click.option("--res", default=DEFAULTS["res"], show_default=True, help="Short side of what the network sees, pixels.")
+@click.option("--saturation", default=DEFAULTS["saturation"], show_default=True, help="Factor on the colours, 0 to 4.")
+@click.option("--smooth", default=DEFAULTS["smooth"], show_default=True, help="Steadiness over time, 0 (off) to 1.")
+@click.option("--codec", default=DEFAULTS["codec"], show_default=True, help="Codec; see: vidcolor encoders.")
+@click.option("--crf", type=float, help="Quality of the encoder, lower is better. [the codec's default]")
+@click.option("--preset", help="Speed of the encoder. [the codec's default]")
+@click.option("--start", type=Time(), help="Begin here: seconds or h:mm:ss.")
+@click.option("--end", type=Time(), help="Stop before this time.")
+@click.option("--threads", type=int, help="Threads to use. [one for every core]")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+@click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Events as one JSON object a line on standard output.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
+@verbose_option
+def command(
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    overwrite: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: object,
+) -> None:
+    """Colour films and pictures: files, or every film and picture in a folder.
+
+    The finished file appears under its name when it is whole. A run that was interrupted goes on where it stopped when
+    the same command is given again.
+    """
+    from vidcolor.cli.ui import JsonReport, TextReport
+    from vidcolor.film.batch import run_batch
+
+    reports = [JsonReport()] if as_json else []
+    text = TextReport(verbose, errors_only=quiet)
+    reports.append(text)
+
+    def report(event: dict[str, object]) -> None:
+        for each in reports:
+            each(event)
+
+    try:
+        summary = run_batch(inputs, output, RunOptions(**options), overwrite=overwrite, dry_run=dry_run, report=report)
+    finally:
+        text.close()
+    raise click.exceptions.Exit(summary["exit_code"])

@@ -1,0 +1,143 @@
+"""All of rich: tables, the progress bar, and what people read on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+SECONDS_BETWEEN_LINES = 10.0  # of plain progress where standard error is no terminal
+
+
+def console() -> Console:
+    """For what was asked for: tables on standard output, never cut where it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    result = Table(box=None, pad_edge=False, header_style="bold")
+    for title in header:
+        result.add_column(title, overflow="fold")
+    for row in rows:
+        result.add_row(*row)
+    return result
+
+
+def duration(seconds: float) -> str:
+    """1:02:03 or 4:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class JsonReport:
+    """Every event as one JSON object a line on standard output."""
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        print(json.dumps(event, ensure_ascii=False, default=str), flush=True)
+
+
+class TextReport:
+    """Events in words on standard error: a bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self, verbose: bool, errors_only: bool) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.verbose = verbose
+        self.errors_only = errors_only
+        self._bar: Progress | None = None
+        self._shots = 0
+        self._last_line = 0.0
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        show = {
+            "plan": self._show_plan,
+            "progress": self._show_progress,
+            "warning": lambda e: self._say(f"  warning: {e['message']}"),
+            "shot": self._show_shot,
+            "film": self._show_film,
+            "summary": self._show_summary,
+        }
+        if not self.errors_only or event.get("error"):
+            show[event["type"]](event)
+
+    def close(self) -> None:
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+    def _show_plan(self, event: dict[str, Any]) -> None:
+        self._shots = 0
+        self._last_line = time.monotonic()
+        self._say(f"{event['input']} → {event['output']}")
+        self._say(f"  model {event['model']}: {event['model_reason']}; backend {event['backend']}: {event['backend_reason']}")
+        if event["kind"] == "film":
+            self._say(f"  {event['picture']}; encoder {event['encoder']}")
+            for note in event["converted"]:
+                self._say(f"  converted: {note}")
+            if event["chunks_done"]:
+                self._say(f"  resumed: {event['chunks_done']} of about {event['chunks']} chunks done")
+        if event["dry_run"]:
+            self._show_dry_run(event)
+
+    def _show_dry_run(self, event: dict[str, Any]) -> None:
+        for stream in event.get("streams", ()):
+            name = f"{stream['kind']} stream {stream['index']} ({stream['codec']})"
+            self._say(f"  {name}: {stream['action']}{', ' + stream['note'] if stream['note'] else ''}")
+        if event["kind"] == "picture":
+            return
+        self._say(f"  about {event['frames']} frames in about {event['chunks']} chunks of {event['chunk_seconds']:g} s")
+        self._say(
+            f"  estimated: {duration(event['estimated_seconds'])}, {event['estimated_bytes'] / 1e6:.0f} MB; "
+            f"{event['free_bytes'] / 1e6:.0f} MB are free there"
+        )
+
+    def _show_shot(self, event: dict[str, Any]) -> None:
+        self._shots += 1
+        if self.verbose:
+            self._say(f"  shot {self._shots} from {duration(event['start_time'])}, {event['kind']}")
+
+    def _show_progress(self, event: dict[str, Any]) -> None:
+        left = event["seconds_left"]
+        text = f"{event['frames']} frames, {event['fps']:.1f} fps, shot {max(1, self._shots)}"
+        text += f", {duration(left)} left" if left is not None else ""
+        if self.console.is_terminal:
+            if self._bar is None:
+                columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.description}"))
+                self._bar = Progress(*columns, console=self.console, transient=True)
+                self._bar.add_task("")
+                self._bar.start()
+            self._bar.update(self._bar.task_ids[0], total=event["total"], completed=event["frames"], description=text)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            self._say(f"  {text}")
+
+    def _show_film(self, event: dict[str, Any]) -> None:
+        self.close()
+        if event["error"]:
+            self._say(f"vidcolor: {event['error']}")
+            return
+        if event["kind"] == "picture":
+            self._say(f"  done: {event['output']}, {event['seconds']:.1f} s")
+            return
+        stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in event["stages"].items())
+        self._say(
+            f"  done: {event['output']}, {event['frames']} frames in {duration(event['seconds'])}: "
+            f"{event['fps']:.1f} frames/s, {event['times_real_time']:.2f} × real time"
+        )
+        self._say(f"  seconds busy in each stage (they overlap): {stages}")
+        for pts, what in event["damaged"]:
+            self._say(f"  damaged at {'an unknown time' if pts is None else f'pts {pts}'}: {what}")
+
+    def _show_summary(self, event: dict[str, Any]) -> None:
+        if len(event["films"]) > 1:
+            failed = sum(1 for film in event["films"] if film["error"])
+            self._say(f"{len(event['films']) - failed} done, {failed} failed")

@@ -1,0 +1,77 @@
+"""Several inputs, one after the other: each fails or succeeds alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vidcolor.config import RunOptions
+from vidcolor.errors import UsageError, VidcolorError
+from vidcolor.film.events import Report, film_event, summary_event
+from vidcolor.film.outputs import expand_inputs
+from vidcolor.film.run import colour_film
+from vidcolor.film.still import colour_still
+from vidcolor.media.pictures import is_picture
+
+
+def run_batch(
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    options: RunOptions,
+    *,
+    overwrite: bool,
+    dry_run: bool,
+    report: Report,
+) -> dict[str, Any]:
+    """Colour every input; an input that fails does not stop the others. The last event is always `summary`.
+
+    Returns:
+        The `summary` event: one entry a film, and `exit_code`, 0 (all done), 2 (nothing but usage errors) or 1.
+
+    Raises:
+        UsageError: options that no input could be run with.
+    """
+    films: list[dict[str, Any]] = []
+    codes: list[int] = []
+    error = "interrupted"
+    try:
+        options.validate()
+        sources = expand_inputs(inputs)
+        many = len(sources) > 1
+        if many and output is not None:
+            _make_folder(output, dry_run)
+        for source in sources:
+            colour = colour_still if is_picture(source) else colour_film
+            try:
+                film = colour(source, output, many, options, overwrite=overwrite, dry_run=dry_run, report=report)
+                codes.append(0)
+            except (VidcolorError, OSError) as failure:
+                film = film_event(source, error=_in_words(failure, source))
+                codes.append(getattr(failure, "exit_code", 1))
+                if len(sources) == 1:
+                    films.append(film)
+                    raise
+            films.append(film)
+            report(film)
+        error = None
+    except VidcolorError as failure:
+        error = str(failure)
+        codes.append(failure.exit_code)
+        raise
+    finally:
+        summary = summary_event(films, error, codes)
+        report(summary)
+    return summary
+
+
+def _make_folder(output: Path, dry_run: bool) -> None:
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"-o {output} is a file", "several inputs need a folder", "Give a folder with -o.")
+    if not dry_run:
+        output.mkdir(parents=True, exist_ok=True)
+
+
+def _in_words(error: VidcolorError | OSError, source: Path) -> str:
+    if isinstance(error, VidcolorError):
+        return str(error)
+    return f"{error.filename or source}: {error.strerror or error}"

@@ -1,0 +1,178 @@
+"""The stages of a range of chunks: decode, infer, smooth, merge, encode."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from vidcolor.backends.base import Backend
+from vidcolor.color.chroma import ChromaMerger
+from vidcolor.color.luma import LumaView
+from vidcolor.film.journal import ChunkRecord
+from vidcolor.film.pipeline import StageClock, in_thread
+from vidcolor.film.plan import Plan
+from vidcolor.files import sha256, whole_file
+from vidcolor.media.probe import FilmInfo
+from vidcolor.media.sink import ChunkWriter
+from vidcolor.media.source import FilmSource, LumaFrame
+from vidcolor.temporal.window import TemporalWindow
+
+AHEAD = 4  # frames that each stage may be ahead of the next
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Neighbouring chunks to be made in one go: frames with first_pts ≤ pts < end_pts (None: to the film's end)."""
+
+    first_pts: int
+    end_pts: int | None
+
+    def holds(self, pts: int) -> bool:
+        return self.first_pts <= pts and (self.end_pts is None or pts < self.end_pts)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A decoded frame and what is seen of it at network size: L* (H, W) padded, and 8-bit luma (h, w)."""
+
+    frame: LumaFrame
+    lightness: np.ndarray
+    small_luma: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Coloured:
+    """A decoded frame with its U and V planes."""
+
+    frame: LumaFrame
+    u: np.ndarray
+    v: np.ndarray
+    begins_shot: bool
+
+
+def view_of(plan: Plan) -> LumaView:
+    """What the plan's network sees of the film's frames."""
+    info, spec = plan.info, plan.spec
+    sar = info.sar or Fraction(1)
+    return LumaView(info.format, info.width, info.height, sar, plan.options.res, spec.stride, spec.output_stride)
+
+
+def open_at(info: FilmInfo, first_pts: int, threads: int) -> FilmSource:
+    """A source that shows the frames before `first_pts` that decide about it, or all that the film has there."""
+    needed = TemporalWindow.CONTEXT_BEFORE
+    back = max(1, round(2 * needed / (info.average_rate or 25) / info.time_base))
+    while first_pts - back > info.start_pts:
+        with FilmSource(info, threads, start_pts=first_pts - back) as trial:
+            pts = itertools.takewhile(lambda pts: pts < first_pts, (frame.pts for frame in trial))
+            enough = sum(1 for _ in itertools.islice(pts, needed)) == needed
+        if enough:
+            return FilmSource(info, threads, start_pts=first_pts - back)
+        back *= 4
+    return FilmSource(info, threads)
+
+
+def decode(source: FilmSource, span: Range, view: LumaView, clock: StageClock) -> Iterator[Shown]:
+    """The frames of `span` and as many after it as decide about its last."""
+    frames, after = iter(source), 0
+    while after <= TemporalWindow.CONTEXT_AFTER:
+        with clock("decode"):
+            frame = next(frames, None)
+            if frame is None:
+                return
+            small = view.shrink(frame.y)
+            shown = Shown(frame, view.lightness(small), view.small_luma(small))
+        if span.end_pts is not None and frame.pts >= span.end_pts:
+            after += 1
+        yield shown
+
+
+def colour(
+    frames: Iterator[Shown], backend: Backend, view: LumaView, window: TemporalWindow, clock: StageClock
+) -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
+    """Frames with their smoothed ab (2, h, w) in Lab units, and whether each begins a shot."""
+    under_way: deque[tuple[Shown, Callable[[], np.ndarray]]] = deque()
+    waiting: deque[LumaFrame] = deque()
+
+    def settled() -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
+        shown, result = under_way.popleft()
+        with clock("infer"):
+            ab = np.ascontiguousarray(view.crop(result()[0]))
+        waiting.append(shown.frame)
+        with clock("temporal"):
+            ready = window.push(shown.small_luma, ab)
+        for _, smooth, decision in ready:
+            yield waiting.popleft(), smooth, decision.cut
+
+    for shown in frames:
+        if len(under_way) == backend.slots:
+            yield from settled()
+        with clock("infer"):
+            under_way.append((shown, backend.start(shown.lightness[None, None])))
+    while under_way:
+        yield from settled()
+    with clock("temporal"):
+        ready = window.flush()
+    for _, smooth, decision in ready:
+        yield waiting.popleft(), smooth, decision.cut
+
+
+def merge(
+    frames: Iterator[tuple[LumaFrame, np.ndarray, bool]], span: Range, merger: ChromaMerger, clock: StageClock
+) -> Iterator[Coloured]:
+    """The frames of `span` alone, with U and V; the frames around it have served their purpose."""
+    for frame, ab, begins_shot in frames:
+        if span.holds(frame.pts):
+            with clock("merge"):
+                u, v = merger.planes(frame.y, ab)
+            yield Coloured(frame, u, v, begins_shot)
+
+
+def make_chunks(
+    plan: Plan,
+    span: Range,
+    folder: Path,
+    backend: Backend,
+    clock: StageClock,
+    on_frame: Callable[[LumaFrame, bool], None],
+) -> Iterator[ChunkRecord]:
+    """Colour the frames of `span` and write its chunks to `folder`; each is recorded once its file is whole on disk."""
+    info = plan.info
+    view = view_of(plan)
+    window = TemporalWindow(plan.options.smooth)
+    merger = ChromaMerger(plan.encoding.format, info.width, info.height, plan.options.saturation)
+    with (
+        open_at(info, span.first_pts, plan.threads) as source,
+        in_thread(decode(source, span, view, clock), AHEAD) as shown,
+        in_thread(colour(shown, backend, view, window, clock), AHEAD) as coloured,
+        in_thread(merge(coloured, span, merger, clock), AHEAD) as merged,
+    ):
+        item, damage_known = next(merged, None), 0
+        while item is not None:
+            index = plan.chunk_of(item.frame.pts)
+            name = f"chunk-{index:06}{plan.encoding.chunk_suffix}"
+            written: list[tuple[int, int, bool]] = []
+            with whole_file(folder / name) as temporary, ChunkWriter(temporary, plan.encoding, info, plan.threads) as writer:
+                while item is not None and plan.chunk_of(item.frame.pts) == index:
+                    with clock("encode"):
+                        writer.write(item.frame.pts, item.frame.duration, item.frame.y, item.u, item.v)
+                    written.append((item.frame.pts, item.frame.duration, item.begins_shot))
+                    on_frame(item.frame, item.begins_shot)
+                    item = next(merged, None)
+            damage = tuple(source.damage[damage_known:])
+            damage_known += len(damage)
+            yield ChunkRecord(
+                index=index,
+                file=name,
+                frames=len(written),
+                first_pts=written[0][0],
+                end_pts=written[-1][0] + written[-1][1],
+                hash=sha256(folder / name),
+                damage=damage,
+                shots=tuple(pts for pts, _, begins_shot in written if begins_shot),
+            )

@@ -1,0 +1,59 @@
+"""Which files are coloured and where each result goes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from vidcolor.errors import UsageError
+from vidcolor.media.formats import FILM_SUFFIXES
+from vidcolor.media.pictures import PICTURE_SUFFIXES
+
+
+def expand_inputs(inputs: tuple[Path, ...]) -> list[Path]:
+    """Files as they are; a folder gives the films and pictures in it, less those that vidcolor made.
+
+    Raises:
+        UsageError: a folder without any.
+    """
+    found: list[Path] = []
+    for path in inputs:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        known = FILM_SUFFIXES | PICTURE_SUFFIXES
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in known and p.is_file())
+        inside = [p for p in inside if not p.stem.endswith(".color") and not p.name.startswith(".")]
+        if not inside:
+            raise UsageError(f"no films or pictures in the folder {path}", "no file there has the suffix of one")
+        found += inside
+    return found
+
+
+def output_for(source: Path, output: Path | None, many: bool, suffix: str) -> Path:
+    """Where the coloured `source` goes: the file asked for, or NAME.color.EXT beside it or in the folder asked for."""
+    name = f"{source.stem}.color{suffix}"
+    if output is None:
+        return source.with_name(name)
+    if many or output.is_dir() or str(output).endswith(os.sep):
+        return output / name
+    return output
+
+
+def check_output(source: Path, output: Path, overwrite: bool) -> None:
+    """Refuse an output that would destroy something or cannot be written.
+
+    Raises:
+        UsageError: it is the source, it exists, or its folder is missing or not writable.
+    """
+    if output.exists() and source.exists() and output.samefile(source):
+        raise UsageError(f"the output {output} is the input itself", "nothing was changed", "Give another name with -o.")
+    if output.is_dir():
+        raise UsageError(f"the output {output} is a folder", "a file is needed", f"Try: -o {output / 'NAME'}")
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output} exists already", "it was not touched", "Add --overwrite, or give another name with -o.")
+    folder = output.parent
+    if not folder.is_dir():
+        raise UsageError(f"cannot write {output}", f"there is no folder {folder}", f"Make it: mkdir -p {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write {output}", f"the folder {folder} is not writable", "Give another place with -o.")

@@ -1,0 +1,96 @@
+"""One picture, coloured the way a film's frames are."""
+
+from __future__ import annotations
+
+import os
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from vidcolor.backends.choose import choose_backend, choose_model, open_backend
+from vidcolor.color.chroma import ChromaMerger
+from vidcolor.color.luma import LumaView
+from vidcolor.color.yuv import YuvFormat, chroma_from_code, luma_from_code, yuv_to_rgb
+from vidcolor.config import RunOptions
+from vidcolor.film.events import Event, Report, film_event
+from vidcolor.film.outputs import check_output, output_for
+from vidcolor.files import whole_file
+from vidcolor.media.pictures import read_picture, write_picture
+from vidcolor.models.registry import find_spec
+from vidcolor.models.weights import find_weights
+
+
+class StillColourer:
+    """Colours grey pictures of any size with one network."""
+
+    def __init__(self, options: RunOptions) -> None:
+        options.validate()
+        self.options = options
+        self.model = choose_model(options.model)
+        self.backend = choose_backend(options.backend)
+        self.spec = find_spec(self.model.name)
+        self.weights = find_weights(self.spec, options.weights)
+        self.info = None  # BackendInfo, once a picture was coloured
+
+    def colour(self, luma: np.ndarray) -> np.ndarray:
+        """Grey picture (H, W), uint8 or uint16, full range, sRGB-like → R'G'B' (H, W, 3) of the same type.
+
+        Each pixel's BT.709 luma is the given one, within rounding.
+        """
+        height, width = luma.shape
+        depth = 8 * luma.itemsize
+        fmt = YuvFormat(depth, True, "bt709", "bt709", "sdr", 1, 1, "center")
+        view = LumaView(fmt, width, height, Fraction(1), self.options.res, self.spec.stride, self.spec.output_stride)
+        threads = self.options.threads or os.cpu_count() or 1
+        backend = open_backend(self.backend.name, self.weights, *view.size, threads)
+        self.info = backend.info
+        ab = view.crop(backend.start(view.lightness(luma)[None, None])()[0])
+        u, v = ChromaMerger(fmt, width, height, self.options.saturation).planes(luma, np.ascontiguousarray(ab))
+        yuv = np.stack((luma_from_code(luma, fmt), chroma_from_code(u, fmt), chroma_from_code(v, fmt)), -1)
+        rgb = yuv_to_rgb(yuv, fmt.matrix)
+        return np.clip(np.rint(rgb * fmt.peak), 0, fmt.peak).astype(luma.dtype)
+
+
+def colour_still(
+    source: Path,
+    output: Path | None,
+    many: bool,
+    options: RunOptions,
+    *,
+    overwrite: bool,
+    dry_run: bool,
+    report: Report,
+) -> Event:
+    """Colour one picture. Returns its `film` event, with ``kind`` "picture".
+
+    Raises:
+        VidcolorError: it could not be done; nothing stands under the final name.
+    """
+    started = time.monotonic()
+    target = output_for(source, output, many, source.suffix)
+    picture = read_picture(source)
+    check_output(source, target, overwrite)
+    colourer = StillColourer(options)
+    plan = {
+        "type": "plan",
+        "kind": "picture",
+        "input": str(source),
+        "output": str(target),
+        "dry_run": dry_run,
+        "picture": f"{picture.luma.shape[1]}×{picture.luma.shape[0]}, {8 * picture.luma.itemsize} bit",
+        "model": colourer.spec.name,
+        "model_reason": colourer.model.reason,
+        "backend": colourer.backend.name,
+        "backend_reason": colourer.backend.reason,
+    }
+    report(plan)
+    facts = {"output": str(target), "model": colourer.spec.name, "weights": colourer.weights.hash}
+    if not dry_run:
+        rgb = colourer.colour(picture.luma)
+        with whole_file(target) as temporary:
+            write_picture(temporary, rgb, picture)
+        info = colourer.info
+        facts |= {"backend": info.name, "precision": info.precision, "device": info.device}
+    return film_event(source, kind="picture", **facts, seconds=round(time.monotonic() - started, 3), dry_run=dry_run)
