@@ -1,0 +1,70 @@
+"""The ffmpeg program: where it is, and one run of it with its errors told."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import cache
+from typing import BinaryIO
+
+from vidcolor.errors import MediaError
+
+_TAIL = 8  # lines of standard error that are kept
+
+
+@cache
+def find_ffmpeg() -> str:
+    """The ffmpeg program: the system's, else the one that the package imageio-ffmpeg brings.
+
+    Raises:
+        MediaError: there is none.
+    """
+    if system := shutil.which("ffmpeg"):
+        return system
+    try:
+        import imageio_ffmpeg
+
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise MediaError("there is no ffmpeg program", str(error), "Install one: pip install imageio-ffmpeg") from error
+
+
+def run_ffmpeg(arguments: list[str], what: str, feed: Callable[[BinaryIO], None] | None = None) -> None:
+    """Run ffmpeg to its end.
+
+    Args:
+        arguments: the whole command, as a list: no shell is involved.
+        what: what is being done, for the error.
+        feed: writes the program's standard input; the pipe is closed after it.
+
+    Raises:
+        MediaError: it failed; with its exit status and the last lines it said.
+    """
+    process = subprocess.Popen(
+        arguments, stdin=subprocess.PIPE if feed else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    said: deque[bytes] = deque(maxlen=_TAIL)
+    listener = threading.Thread(target=said.extend, args=(process.stderr,), name="ffmpeg-stderr", daemon=True)
+    listener.start()
+    broken: Exception | None = None
+    try:
+        if feed:
+            try:
+                feed(process.stdin)
+                process.stdin.close()
+            except (BrokenPipeError, OSError) as error:  # it ended early: its own words say why
+                broken = error
+        status = process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        listener.join(timeout=5)
+        process.stderr.close()
+    if status or broken:
+        lines = " | ".join(line.decode(errors="replace").strip() for line in said if line.strip())
+        raise MediaError(what, f"ffmpeg ended with status {status}: {lines or broken}") from broken

@@ -1,0 +1,227 @@
+"""The codecs and containers that a coloured film can be written in, and which of them a source gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from vidcolor.color.yuv import YuvFormat
+from vidcolor.errors import UsageError
+from vidcolor.media.probe import FilmInfo
+from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, cannot_copy
+
+FILM_SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .qt .mkv .webm .avi .mpg .mpeg .m2v .vob .ts .m2ts .mts .mxf .nut .gif .ogv .flv .wmv .asf .3gp .3g2 .dv "
+    ".y4m .rm .wtv".split()
+)
+# Which suffixes name the container that a demuxer reads: a file may be misnamed.
+_SUFFIXES_OF = {
+    "mov,mp4,m4a,3gp,3g2,mj2": MP4_FAMILY,
+    "matroska,webm": MATROSKA_FAMILY,
+    "mpegts": TRANSPORT_STREAM,
+}
+_CHROMA_NAMES = {(2, 2): "420", (2, 1): "422", (1, 1): "444"}
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """An encoder and what it can do."""
+
+    name: str
+    encoder: str  # FFmpeg's name
+    suffixes: tuple[str, ...]  # containers that may hold it, the preferred one first
+    chunk_suffix: str  # container of the chunks: keeps any time base exactly
+    depths: tuple[int, ...]
+    chromas: tuple[tuple[int, int], ...]  # luma samples per chroma sample, across and down
+    lossless: bool = False
+    crf: float | None = None  # the default; None: the codec has no such setting
+    max_crf: float = 0
+    preset: str | None = None  # the default; None: the codec has no such setting
+    presets: tuple[str, ...] = ()
+    preset_option: str = "preset"
+    options: tuple[tuple[str, str], ...] = ()
+    interlaced: bool = False  # can code fields
+
+
+_X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_ALL = ((2, 2), (2, 1), (1, 1))
+_GENERAL = (".mp4", ".m4v", ".mov", ".mkv", ".ts", ".m2ts", ".mts")
+
+CODECS = {
+    codec.name: codec
+    for codec in (
+        Codec(
+            "h264", "libx264", _GENERAL, ".mp4", (8, 10), _ALL,
+            crf=16, max_crf=51, preset="veryfast", presets=_X26X, options=(("x264-params", "force-cfr=0"),), interlaced=True,
+        ),
+        Codec("hevc", "libx265", _GENERAL, ".mp4", (8, 10, 12), _ALL, crf=16, max_crf=51, preset="faster", presets=_X26X),
+        Codec(
+            "av1", "libsvtav1", (".mp4", ".mkv", ".webm"), ".mp4", (8, 10), ((2, 2),),
+            crf=20, max_crf=63, preset="8", presets=tuple(map(str, range(14))),
+        ),
+        Codec(
+            "ffv1", "ffv1", (".mkv",), ".mov", (8, 9, 10, 12, 14, 16), _ALL,
+            lossless=True, options=(("level", "3"), ("slicecrc", "1"), ("g", "1")), interlaced=True,
+        ),
+        Codec(
+            "prores", "prores_ks", (".mov", ".mkv"), ".mov", (10,), ((2, 1), (1, 1)),
+            preset="hq", presets=("proxy", "lt", "standard", "hq", "4444", "4444xq"), preset_option="profile", interlaced=True,
+        ),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a film will be written: decided once, before any work."""
+
+    codec: str  # a key of CODECS
+    encoder: str
+    pix_fmt: str
+    format: YuvFormat  # of the planes that the encoder is given
+    options: tuple[tuple[str, str], ...]
+    lossless: bool
+    suffix: str  # of the output
+    chunk_suffix: str
+    reason: str  # why this codec and container
+    conversions: tuple[str, ...]  # what will not be as in the source, a sentence each
+
+    def prepare(self, info: FilmInfo) -> FilmInfo:
+        """`info` with the format that the encoder takes: sources opened with it hand on luma of that depth."""
+        return replace(info, format=self.format)
+
+
+def choose_encoding(
+    info: FilmInfo, codec: str = "auto", crf: float | None = None, preset: str | None = None, suffix: str | None = None
+) -> Encoding:
+    """Decide codec, pixel format and container for a film.
+
+    Args:
+        codec: a key of CODECS, or "auto".
+        crf, preset: for the encoder; None is the codec's default.
+        suffix: of the output if the user named one, such as ".mkv"; None follows the source.
+
+    Raises:
+        UsageError: a codec, preset or container that does not exist or does not fit.
+    """
+    chosen, reason = _choose_codec(info, codec, suffix)
+    conversions: list[str] = []
+    form = _choose_format(info, chosen, conversions)
+    depth = "" if form.depth == 8 else f"{form.depth}le"
+    container, why = _choose_suffix(info, chosen, suffix)
+    if why:
+        conversions.append(why)
+    conversions += [sentence for sentence in (_timing_loss(info, container), _field_loss(info, chosen)) if sentence]
+    return Encoding(
+        codec=chosen.name,
+        encoder=chosen.encoder,
+        pix_fmt=f"yuv{_CHROMA_NAMES[form.chroma_width, form.chroma_height]}p{depth}",
+        format=form,
+        options=_options(chosen, crf, preset, form),
+        lossless=chosen.lossless,
+        suffix=container,
+        chunk_suffix=chosen.chunk_suffix,
+        reason=reason,
+        conversions=tuple(conversions),
+    )
+
+
+def _choose_codec(info: FilmInfo, name: str, suffix: str | None) -> tuple[Codec, str]:
+    if name != "auto":
+        if name not in CODECS:
+            raise UsageError(f"unknown codec '{name}'", f"known: auto, {', '.join(CODECS)}", "See: vidcolor encoders")
+        return CODECS[name], "asked for"
+    if suffix == ".webm":
+        return CODECS["av1"], "WebM holds no H.264 or HEVC"
+    if info.format.depth == 8:
+        return CODECS["h264"], "8-bit source"
+    if info.interlaced and info.format.depth <= 10:
+        return CODECS["h264"], "interlaced source, which HEVC encoders do not code as such"
+    return CODECS["hevc"], f"{info.format.depth}-bit source"
+
+
+def _choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvFormat:
+    form, name = info.format, info.pix_fmt
+    held = (form.chroma_width, form.chroma_height)
+    # Listed from little chroma to much: the first that holds at least the source's, else the most there is.
+    chroma = next((c for c in codec.chromas if c[0] <= held[0] and c[1] <= held[1]), codec.chromas[-1])
+    depth = next((d for d in codec.depths if d >= form.depth), codec.depths[-1])
+    sampling = ":".join(_CHROMA_NAMES[chroma])
+    if name.startswith(("gray", "ya", "mono", "yaf")):
+        conversions.append(f"grey pictures ({name}) get chroma planes, {sampling}")
+    elif "yuv" not in name and not name.startswith(("nv", "p0", "p2", "p4", "uyvy", "y2", "v", "ayuv", "xv", "vuy")):
+        conversions.append(
+            f"{name} pictures become full-range {_matrix_name(form)} luma and {sampling} chroma: "
+            "added colour is coarser than 4:2:0, which everything plays"
+        )
+    elif chroma != held or name.startswith(("yuv440", "yuvj440", "yuv411", "yuvj411", "yuv410", "uyyvyy411")):
+        conversions.append(f"chroma sampling of {name} becomes {sampling}")
+    if "a" in name.split("p")[0] and name.startswith(("yuva", "ya", "rgba", "bgra", "argb", "abgr", "gbrap", "ayuv", "vuya")):
+        conversions.append("the alpha channel (transparency) is dropped")
+    if depth != form.depth:
+        loss = "lossless" if depth > form.depth and not form.full_range else "rounded"
+        conversions.append(f"luma of {form.depth} bits becomes {depth} bits ({loss}), which is what {codec.name} holds")
+    return replace(form, depth=depth, chroma_width=chroma[0], chroma_height=chroma[1])
+
+
+def _matrix_name(form: YuvFormat) -> str:
+    return {"bt601": "BT.601", "bt709": "BT.709"}.get(form.matrix, form.matrix)
+
+
+def _options(codec: Codec, crf: float | None, preset: str | None, form: YuvFormat) -> tuple[tuple[str, str], ...]:
+    options = dict(codec.options)
+    if crf is not None and (codec.crf is None or crf > codec.max_crf):
+        why = "it has no such setting" if codec.crf is None else f"it takes 0 to {codec.max_crf:g}"
+        raise UsageError(f"--crf {crf:g} cannot be used with {codec.name}", why)
+    if preset is not None and preset not in codec.presets:
+        known = ", ".join(codec.presets) or "none"
+        raise UsageError(f"--preset {preset} cannot be used with {codec.name}", f"known: {known}")
+    if codec.crf is not None:
+        options["crf"] = f"{codec.crf if crf is None else crf:g}"
+    default = "4444" if codec.name == "prores" and form.chroma_width == 1 else codec.preset
+    if default is not None:
+        options[codec.preset_option] = preset or default
+    return tuple(options.items())
+
+
+def _choose_suffix(info: FilmInfo, codec: Codec, wanted: str | None) -> tuple[str, str]:
+    """The output's suffix, and a sentence when it is not the source's."""
+    if wanted is not None:
+        wanted = wanted.lower()
+        if wanted not in codec.suffixes:
+            known = ", ".join(codec.suffixes)
+            raise UsageError(f"cannot write {codec.name} to a '{wanted}' file", f"it goes into {known}", "Change -o.")
+        if stuck := cannot_copy(info, wanted):
+            raise UsageError(f"a {wanted} file cannot hold {stuck}", "sound is copied, never converted", "Use .mkv or .mov.")
+        return wanted, ""
+    own = info.path.suffix.lower()
+    if own in codec.suffixes and own in _SUFFIXES_OF.get(info.container, ()) and not cannot_copy(info, own):
+        return own, ""
+    family = _SUFFIXES_OF.get(info.container, frozenset())
+    preferred = sorted(codec.suffixes, key=lambda s: (s not in family, codec.suffixes.index(s)))
+    if info.container == "matroska,webm":
+        preferred = [s for s in preferred if s in MATROSKA_FAMILY and s != ".webm"] + preferred
+    suffix = next((s for s in preferred if not cannot_copy(info, s)), ".mkv")
+    if suffix == own:
+        return suffix, ""
+    return suffix, f"the output is a {suffix} file, because {own or 'the source'} is no container for {codec.name} and its sound"
+
+
+def tick(suffix: str) -> Fraction | None:
+    """The unit in which a container counts time, seconds; None where it takes any."""
+    if suffix in MATROSKA_FAMILY:
+        return Fraction(1, 1000)
+    return Fraction(1, 90000) if suffix in TRANSPORT_STREAM else None
+
+
+def _timing_loss(info: FilmInfo, suffix: str) -> str:
+    unit = tick(suffix)
+    if unit is None or (info.time_base / unit).denominator == 1:
+        return ""
+    return f"times are rounded to {unit} s, because {suffix} files count in it (the source counts in {info.time_base} s)"
+
+
+def _field_loss(info: FilmInfo, codec: Codec) -> str:
+    if not info.interlaced or codec.interlaced:
+        return ""
+    return f"interlaced frames are coded whole, because {codec.name} encoders do not code fields; no line is changed"

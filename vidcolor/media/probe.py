@@ -1,0 +1,350 @@
+"""What a film file holds, read once and handed to everything that works on it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.logging
+
+from vidcolor.color.yuv import YuvFormat
+from vidcolor.errors import MediaError, UsageError
+
+# Demuxers that read one file and nothing else: no playlists, no lists of files, no devices, no network.
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,obu,av1,ivf,nut,mxf,gxf,gif,apng,"
+    "ogg,flv,asf,rm,wtv,dv,yuv4mpegpipe,swf,vc1,mjpeg,dirac,mlv,nsv,avs,roq,smk,bink,wav,mp3,flac,aac,ac3,eac3,dts"
+)
+OPEN_OPTIONS = {"protocol_whitelist": "file,pipe", "format_whitelist": DEMUXERS}
+
+# H.273 code points (tables 2, 3, 4), as FFmpeg numbers them; 2 is "unspecified".
+UNSPECIFIED = 2
+_MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
+_PRIMARIES = {
+    1: "bt709", 5: "bt601-625", 6: "bt601-525", 7: "bt601-525", 9: "bt2020", 11: "p3-d65", 12: "p3-d65",
+}  # fmt: skip
+_TRANSFERS = {4: "gamma22", 5: "gamma28", 8: "linear", 16: "pq", 18: "hlg"}
+_MATRIX_CODES = {"bt709": 1, "bt601": 6}
+_PROGRESSIVE, _TOP_FIRST, _BOTTOM_FIRST = 1, (2, 5), (3, 4)  # AVFieldOrder, by the field that is shown first
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """One stream of the container. Times are seconds, None where the container does not say."""
+
+    index: int
+    kind: str  # "video", "audio", "subtitle", "data", "attachment"
+    codec: str
+    codec_tag: str
+    language: str | None
+    title: str | None
+    dispositions: tuple[str, ...]
+    start: Fraction | None
+    duration: Fraction | None
+    tags: tuple[tuple[str, str], ...]
+
+    @property
+    def attached_picture(self) -> bool:
+        """Cover art, not a film."""
+        return "attached_pic" in self.dispositions
+
+
+@dataclass(frozen=True, slots=True)
+class ColorTags:
+    """What the source says of its colours, by H.273 number; written to the output as it stands."""
+
+    matrix: int
+    primaries: int
+    transfer: int
+    range: int  # 0: unspecified, 1: limited, 2: full
+    siting: str  # chroma location as FFmpeg names it; "unspecified" where the source does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter: seconds from the start of the timeline, and its name."""
+
+    start: Fraction
+    end: Fraction
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilmInfo:
+    """A film, as found. `pts` are integers in units of `time_base` seconds, never counted from 0."""
+
+    path: Path
+    container: str  # FFmpeg's name of the demuxer
+    streams: tuple[StreamInfo, ...]
+    film: int  # index of the stream that is the film
+    width: int
+    height: int
+    pix_fmt: str  # as decoded
+    format: YuvFormat  # of the luma that is handed on, with the chroma that it will get
+    tags: ColorTags
+    sar: Fraction | None  # sample aspect ratio; None where the source does not say
+    display_matrix: tuple[int, ...] | None  # nine numbers as in ISO/IEC 14496-12, 16.16 and 2.30 fixed point
+    rotation: int  # degrees counter-clockwise that a player turns the picture by, from `display_matrix`
+    field_order: str  # "progressive", "tff", "bff"
+    time_base: Fraction
+    average_rate: Fraction | None  # frames per second
+    start_pts: int  # of the first frame that is shown
+    duration: Fraction | None  # seconds, from the container's header
+    frames: int | None  # how many the header promises or the rate suggests; an estimate
+    chapters: tuple[Chapter, ...]
+    container_tags: tuple[tuple[str, str], ...]
+
+    @property
+    def interlaced(self) -> bool:
+        return self.field_order != "progressive"
+
+    @property
+    def film_stream(self) -> StreamInfo:
+        return self.streams[self.film]
+
+
+def film_url(path: Path) -> str:
+    """A path as FFmpeg takes it: never an option, never a protocol, whatever the name is."""
+    return f"file:{os.path.abspath(path)}"
+
+
+def open_film(path: Path) -> av.container.InputContainer:
+    """Open a film for reading; only this one file can be touched by it.
+
+    Raises:
+        UsageError: there is no such file, or it is a folder.
+        MediaError: it cannot be read, or is no film.
+    """
+    what = f"cannot read {path}"
+    if not path.exists():
+        raise UsageError(what, "there is no such file", "Check the name.")
+    if path.is_dir():
+        raise UsageError(what, "it is a folder", "Give a film in it.")
+    try:
+        if path.is_file() and path.stat().st_size == 0:
+            raise MediaError(what, "the file is empty (0 bytes)", "Copy it again from where it came.")
+        return av.open(film_url(path), options=dict(OPEN_OPTIONS), metadata_errors="replace")
+    except PermissionError as error:
+        raise MediaError(what, "permission denied", f"Try: chmod u+r {path}") from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise MediaError(what, _why_not_open(path, error), "Check that it plays: ffplay or mpv would say the same.") from error
+
+
+def _why_not_open(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not head.strip(b"\0"):
+        return "it holds nothing but zeros"
+    if head[4:8] in (b"ftyp", b"moov", b"mdat"):
+        return "its index is missing or damaged (no readable moov atom): the file was cut off or its recording never ended"
+    if not re.search(rb"[\0-\x08\x0e-\x1a]", head):
+        return "it is a text file, not a film"
+    return f"it is no film that FFmpeg knows, or its beginning is damaged ({getattr(error, 'strerror', None) or error})"
+
+
+def probe(path: Path) -> FilmInfo:
+    """Read everything about a film that later work needs; decodes its first frame.
+
+    Raises:
+        UsageError: there is no such file, or it is a folder.
+        MediaError: it cannot be read, holds no film, or holds one of a kind that cannot be coloured.
+    """
+    path = Path(path)
+    with open_film(path) as container:
+        streams = tuple(_stream_info(stream) for stream in container.streams)
+        film = _choose_film(path, streams)
+        stream = container.streams[film]
+        first = _first_frame(path, container, stream)
+        shown = _show_info(stream, first)
+        tags = _color_tags(first, shown)
+        time_base = stream.time_base
+        matrix = first.side_data.get("DISPLAYMATRIX")
+        rate = stream.average_rate or stream.guessed_rate
+        duration = _seconds(stream.duration, time_base) or _seconds(container.duration, Fraction(1, av.time_base))
+        frames = stream.frames or (round(duration * rate) if duration and rate else None)
+        return FilmInfo(
+            path=path,
+            container=container.format.name,
+            streams=streams,
+            film=film,
+            width=first.width,
+            height=first.height,
+            pix_fmt=first.format.name,
+            format=_yuv_format(path, first, tags),
+            tags=tags,
+            sar=shown_sar(stream, shown),
+            display_matrix=None if matrix is None else tuple(memoryview(bytes(matrix)).cast("i")),
+            rotation=first.rotation,
+            field_order=_field_order(stream, shown),
+            time_base=time_base,
+            average_rate=rate,
+            start_pts=frame_pts(container.format.name, first, None),
+            duration=duration,
+            frames=frames,
+            chapters=tuple(_chapter(chapter) for chapter in container.chapters()),
+            container_tags=tuple(container.metadata.items()),
+        )
+
+
+def frame_pts(container: str, frame: av.VideoFrame, expected: int | None) -> int:
+    """A frame's presentation time in the stream's time base.
+
+    AVI stores no presentation times: its frames are shown in the order of decoding, at the rate of the header, which
+    is what the decoder's dts says. `expected` is where the frame before ended, for frames that carry no time at all.
+    """
+    pts = frame.dts if container == "avi" else frame.pts
+    for candidate in (pts, expected, frame.dts):
+        if candidate is not None:
+            return candidate
+    return 0
+
+
+def _stream_info(stream: av.stream.Stream) -> StreamInfo:
+    context = stream.codec_context
+    flags = [flag.name for flag in type(stream.disposition) if flag in stream.disposition]
+    tags = dict(stream.metadata)
+    return StreamInfo(
+        index=stream.index,
+        kind=stream.type if stream.type != "unknown" else "data",
+        codec=context.codec.canonical_name if context is not None else (tags.get("mimetype") or "unknown"),
+        codec_tag=context.codec_tag if context is not None else "",
+        language=tags.get("language"),
+        title=tags.get("title"),
+        dispositions=tuple(flags),
+        start=_seconds(stream.start_time, stream.time_base),
+        duration=_seconds(stream.duration, stream.time_base),
+        tags=tuple(tags.items()),
+    )
+
+
+def _seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:
+    return None if ticks is None or time_base is None else ticks * time_base
+
+
+def _chapter(chapter: dict) -> Chapter:
+    base = chapter["time_base"]
+    return Chapter(chapter["start"] * base, chapter["end"] * base, chapter["metadata"].get("title", ""))
+
+
+def _choose_film(path: Path, streams: tuple[StreamInfo, ...]) -> int:
+    moving = [
+        s for s in streams if s.kind == "video" and not {"attached_pic", "timed_thumbnails"} & set(s.dispositions)
+    ]
+    if not moving:
+        kinds = ", ".join(dict.fromkeys(f"{s.kind} ({s.codec})" for s in streams)) or "no streams at all"
+        raise MediaError(f"cannot colour {path}", f"it holds no film, only {kinds}", "Give a file with a video stream.")
+    return next((s for s in moving if "default" in s.dispositions), moving[0]).index
+
+
+def _first_frame(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> av.VideoFrame:
+    what = f"cannot decode {path}"
+    if stream.codec_context is None:
+        raise MediaError(what, "its video codec is unknown to FFmpeg", "Convert it first, for instance with: ffmpeg -i")
+    error: Exception | None = None
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                break
+            for frame in packet.decode():
+                return frame
+        except av.error.EOFError:
+            break
+        except av.error.FFmpegError as failure:
+            error = failure
+            if isinstance(failure, OSError) and not isinstance(failure, ValueError):
+                break
+    why = "not one frame of its video can be decoded" + (f" ({error})" if error else "")
+    raise MediaError(what, why, "The file is damaged: copy it again from where it came.") from error
+
+
+def _show_info(stream: av.VideoStream, frame: av.VideoFrame) -> str:
+    """FFmpeg's own line about a frame: PyAV does not expose chroma location and field order."""
+    graph = av.filter.Graph()
+    source, show, sink = graph.add_buffer(template=stream), graph.add("showinfo"), graph.add("buffersink")
+    source.link_to(show)
+    show.link_to(sink)
+    graph.configure()
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        with av.logging.Capture() as logs:
+            graph.push(frame)
+            graph.pull()
+    finally:
+        av.logging.set_level(level)
+    return "".join(message for _, _, message in logs)
+
+
+def shown_sar(stream: av.VideoStream, shown: str) -> Fraction | None:
+    """Sample aspect ratio: the container's, else the bitstream's; 0 means that it is not known."""
+    match = re.search(r"sar:(\d+)/(\d+)", shown)
+    candidates = [stream.sample_aspect_ratio, Fraction(int(match[1]), int(match[2]) or 1) if match else None]
+    return next((sar for sar in candidates if sar), None)
+
+
+def _color_tags(frame: av.VideoFrame, shown: str) -> ColorTags:
+    siting = re.search(r" cl:(\w+)", shown)
+    return ColorTags(
+        matrix=int(frame.colorspace),
+        primaries=int(frame.color_primaries),
+        transfer=int(frame.color_trc),
+        range=2 if frame.format.name.startswith("yuvj") else int(frame.color_range),
+        siting=siting[1] if siting else "unspecified",
+    )
+
+
+def _field_order(stream: av.VideoStream, shown: str) -> str:
+    flag = re.search(r" i:([TBP])", shown)
+    if flag and flag[1] in "TB":
+        return "tff" if flag[1] == "T" else "bff"
+    order = stream.codec_context.field_order
+    return "tff" if order in _TOP_FIRST else "bff" if order in _BOTTOM_FIRST else "progressive"
+
+
+def _is_rgb(form: av.VideoFormat) -> bool:
+    return form.is_rgb or form.has_palette or form.name.startswith("xyz")
+
+
+def _yuv_format(path: Path, frame: av.VideoFrame, tags: ColorTags) -> YuvFormat:
+    form = frame.format
+    if re.search(r"f(16|32)|bayer", form.name) or not form.components:
+        raise MediaError(f"cannot colour {path}", f"pixel format {form.name} is not supported", "Convert it first.")
+    by_size = "bt601" if frame.height < 720 else "bt709"
+    # mpv's guess for untagged video: the two standard definitions by their lines, else BT.709.
+    primaries = {480: "bt601-525", 486: "bt601-525", 576: "bt601-625"}.get(frame.height, "bt709")
+    width, height = chroma_of(form)
+    return YuvFormat(
+        depth=min(16, max(8, 8 if form.has_palette else max(c.bits for c in form.components))),
+        full_range=_is_rgb(form) or tags.range == 2,
+        matrix=by_size if _is_rgb(form) else _MATRICES.get(tags.matrix, by_size),
+        primaries=_PRIMARIES.get(tags.primaries, primaries),
+        transfer=_TRANSFERS.get(tags.transfer, "sdr"),
+        chroma_width=width,
+        chroma_height=height,
+        siting={"left": "left", "center": "center", "topleft": "topleft"}.get(tags.siting, "left"),
+    )
+
+
+def chroma_of(form: av.VideoFormat) -> tuple[int, int]:
+    """Luma samples per chroma sample, across and down, that a source's pixel format is carried on with.
+
+    Grey and RGB get 4:2:0: the colour that is added is far coarser than that, and everything plays it. The rare
+    subsamplings get the nearest that holds at least their chroma: 4:4:0 → 4:4:4, 4:1:1 → 4:2:2, 4:1:0 → 4:2:0.
+    """
+    if _is_rgb(form) or len(form.components) < 3:
+        return 2, 2
+    across, down = form.chroma_width(1 << 12), form.chroma_height(1 << 12)
+    if down == 1 << 12:
+        return (1, 1) if across == 1 << 12 else (2, 1)
+    return (1, 1) if across == 1 << 12 else (2, 2)
+
+
+def matrix_code(info: FilmInfo) -> int:
+    """The H.273 number of the matrix to write: the source's, or for RGB sources the one that made their luma."""
+    return info.tags.matrix if info.tags.matrix != 0 else _MATRIX_CODES[info.format.matrix]

@@ -1,0 +1,188 @@
+"""One chunk of a coloured film: frames in, a file that holds them with their exact times out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+from av.codec.context import Flags
+
+from vidcolor.errors import MediaError
+from vidcolor.media.formats import Encoding
+from vidcolor.media.probe import FilmInfo, matrix_code
+
+# Chunks are fragmented MP4 or QuickTime files: they keep any time base, differences of time exactly, and need no second
+# pass. They begin at 0, so the pts of the first frame is written beside, in this tag.
+FIRST_PTS_TAG = "comment"
+FRAGMENTED = {"movflags": "+empty_moov+default_base_moof", "frag_duration": "2000000"}
+
+_FIELD_ORDERS = {"progressive": 1, "tff": 2, "bff": 3}  # AVFieldOrder
+
+
+class ChunkWriter:
+    """Encodes frames, in the order they are shown, into a chunk file at `path`. Use it as a context manager.
+
+    The same frames with the same `encoding` and `threads` give the same bytes.
+
+    Args:
+        path: of the chunk, with `encoding.chunk_suffix`.
+        encoding: from `choose_encoding`.
+        info: of the film; frames are in its time base, and carry its tags.
+        threads: of the encoder.
+
+    Raises:
+        MediaError: the encoder refuses these settings, or a frame.
+    """
+
+    def __init__(self, path: Path, encoding: Encoding, info: FilmInfo, threads: int) -> None:
+        self.frames = 0
+        self._info, self._encoding = info, encoding
+        self._last = 0  # duration of the frame that was written last
+        self._held: av.Packet | None = None
+        options = {**FRAGMENTED, "video_track_timescale": str(info.time_base.denominator)}
+        self._container = av.open(str(path), "w", format=encoding.chunk_suffix[1:], options=options)
+        try:
+            self._stream = self._add_stream(threads)
+            self._context.open()
+        except (av.error.FFmpegError, ValueError) as error:
+            self._container.close()
+            raise self._refusal(error) from error
+        self._fields = _field_setter(info, encoding) if info.interlaced else None
+
+    @property
+    def _context(self) -> av.VideoCodecContext:
+        return self._stream.codec_context
+
+    def _refusal(self, error: Exception) -> MediaError:
+        encoding, info = self._encoding, self._info
+        return MediaError(
+            f"cannot encode {info.path}",
+            f"{encoding.encoder} refuses {info.width}x{info.height} {encoding.pix_fmt} ({error})",
+            "Try another --codec; see: vidcolor encoders",
+        )
+
+    def _add_stream(self, threads: int) -> av.VideoStream:
+        info, encoding = self._info, self._encoding
+        rate = info.average_rate or Fraction(25)
+        stream = self._container.add_stream(encoding.encoder, rate=rate, options=_encoder_options(encoding, info, threads))
+        stream.width, stream.height, stream.pix_fmt = info.width, info.height, encoding.pix_fmt
+        stream.time_base = info.time_base
+        context = stream.codec_context
+        context.time_base, context.framerate = info.time_base, rate
+        context.thread_count = threads
+        context.flags |= Flags.global_header
+        if info.sar is not None:
+            context.sample_aspect_ratio = info.sar
+        context.colorspace, context.color_range = matrix_code(info), 2 if encoding.format.full_range else info.tags.range
+        context.color_primaries, context.color_trc = info.tags.primaries, info.tags.transfer
+        if info.interlaced and encoding.interlaced:
+            context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+        context.field_order = _FIELD_ORDERS[info.field_order]
+        return stream
+
+    def write(self, pts: int, duration: int, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> None:
+        """Encode one frame.
+
+        Args:
+            pts, duration: in units of the film's time base.
+            y: (height, width) codes of `encoding.format`, copied bit for bit.
+            u, v: the same at chroma size.
+        """
+        if self.frames == 0:
+            self._container.metadata[FIRST_PTS_TAG] = str(pts)
+        try:
+            for packet in self._context.encode(self._frame(pts, duration, (y, u, v))):
+                self._mux(packet)
+        except av.error.FFmpegError as error:
+            raise self._refusal(error) from error
+        self.frames += 1
+        self._last = duration
+
+    def _frame(self, pts: int, duration: int, planes: tuple[np.ndarray, ...]) -> av.VideoFrame:
+        info, encoding = self._info, self._encoding
+        frame = av.VideoFrame(info.width, info.height, encoding.pix_fmt)
+        for source, plane in zip(planes, frame.planes, strict=True):
+            if source.dtype != encoding.format.dtype or source.shape != (plane.height, plane.width):
+                raise ValueError(
+                    f"a plane is {source.dtype} {source.shape}; {encoding.pix_fmt} takes "
+                    f"{np.dtype(encoding.format.dtype)} {(plane.height, plane.width)}"
+                )
+            target = np.frombuffer(plane, source.dtype).reshape(plane.height, -1)
+            target[:, : plane.width] = source
+        frame.pts, frame.duration, frame.time_base = pts, duration, info.time_base
+        frame.colorspace, frame.color_range = self._context.colorspace, self._context.color_range
+        frame.color_primaries, frame.color_trc = info.tags.primaries, info.tags.transfer
+        return frame if self._fields is None else self._fields(frame)
+
+    def _mux(self, packet: av.Packet) -> None:
+        """Write the packet before this one; the last is held back, because it tells how long the last frame is shown."""
+        held, self._held = self._held, packet
+        if held is not None:
+            self._put(held)
+
+    def _put(self, packet: av.Packet) -> None:
+        if packet.dts is None:
+            packet.dts = packet.pts
+        packet.time_base, packet.stream = self._info.time_base, self._stream
+        self._container.mux_one(packet)
+
+    def close(self) -> None:
+        """Finish the file."""
+        try:
+            for packet in self._context.encode(None):
+                self._mux(packet)
+            if self._held is not None:
+                self._held.duration = self._last
+                self._put(self._held)
+                self._held = None
+        except av.error.FFmpegError as error:
+            raise self._refusal(error) from error
+        finally:
+            self._container.close()
+
+    def __enter__(self) -> ChunkWriter:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._container.close()
+
+
+def _encoder_options(encoding: Encoding, info: FilmInfo, threads: int) -> dict[str, str]:
+    """FFmpeg options of the encoder; whatever depends on the machine is fixed, so that the same input gives the same bytes."""
+    options = dict(encoding.options)
+    if info.tags.siting != "unspecified":
+        options["chroma_sample_location"] = info.tags.siting
+    if encoding.encoder == "libx265":
+        options["x265-params"] = f"log-level=error:pools={threads}:frame-threads={min(4, max(1, threads // 2))}"
+    elif encoding.encoder == "libsvtav1":
+        options["svtav1-params"] = f"lp={threads}"
+    elif encoding.encoder == "ffv1" and min(info.width, info.height) >= 64:
+        options["slices"] = "4"
+    return options
+
+
+def _field_setter(info: FilmInfo, encoding: Encoding) -> Callable[[av.VideoFrame], av.VideoFrame]:
+    """A function that marks frames as interlaced, with their field order; FFmpeg's filter, because PyAV cannot."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=info.width, height=info.height, format=av.VideoFormat(encoding.pix_fmt), time_base=info.time_base
+    )
+    fields, sink = graph.add("setfield", info.field_order), graph.add("buffersink")
+    source.link_to(fields)
+    fields.link_to(sink)
+    graph.configure()
+
+    def mark(frame: av.VideoFrame) -> av.VideoFrame:
+        graph.push(frame)
+        marked = graph.pull()
+        marked.time_base = info.time_base
+        return marked
+
+    return mark

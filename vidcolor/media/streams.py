@@ -1,0 +1,114 @@
+"""What becomes of each stream of a film in the container that the output has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vidcolor.media.probe import FilmInfo, StreamInfo
+
+MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
+MATROSKA_FAMILY = frozenset({".mkv", ".webm"})
+TRANSPORT_STREAM = frozenset({".ts", ".m2ts", ".mts"})
+
+# What FFmpeg's muxers take; None: anything.
+_MP4_AUDIO = frozenset("aac mp3 mp2 mp1 ac3 eac3 alac opus flac dts vorbis truehd".split())
+_AUDIO: dict[str, frozenset[str] | None] = {
+    ".mp4": _MP4_AUDIO,
+    ".m4v": frozenset("aac ac3 eac3 alac mp3".split()),
+    ".mov": (_MP4_AUDIO - {"opus", "flac", "vorbis", "truehd", "dts"}) | frozenset({"amr_nb", "amr_wb"}),
+    ".mkv": None,
+    ".webm": frozenset("opus vorbis".split()),
+    ".ts": frozenset("aac aac_latm mp3 mp2 mp1 ac3 eac3 dts opus truehd".split()),
+}
+_VIDEO: dict[str, frozenset[str] | None] = {
+    ".mp4": frozenset("h264 hevc av1 vp9 mpeg4 mpeg2video mpeg1video mjpeg png".split()),
+    ".m4v": frozenset("h264 hevc mpeg4".split()),
+    ".mov": frozenset("h264 hevc mpeg4 mpeg2video mjpeg prores dnxhd dvvideo png".split()),
+    ".mkv": None,
+    ".webm": frozenset("vp8 vp9 av1".split()),
+    ".ts": frozenset("h264 hevc mpeg4 mpeg2video mpeg1video".split()),
+}
+_TEXT_SUBTITLES = frozenset("subrip srt ass ssa webvtt text mov_text".split())
+_SUBTITLES = {
+    ".mp4": frozenset({"mov_text", "dvd_subtitle"}),
+    ".m4v": frozenset({"mov_text"}),
+    ".mov": frozenset({"mov_text"}),
+    ".mkv": frozenset("subrip ass ssa webvtt text dvd_subtitle dvb_subtitle hdmv_pgs_subtitle hdmv_text_subtitle".split()),
+    ".webm": frozenset({"webvtt"}),
+    ".ts": frozenset("dvb_subtitle dvb_teletext".split()),
+}
+_TEXT_TARGET = {".mp4": "mov_text", ".m4v": "mov_text", ".mov": "mov_text", ".mkv": "srt", ".webm": "webvtt"}
+_DATA = {".ts": frozenset("klv scte_35 timed_id3 smpte_klv epg".split())}
+_COVERS = {".mp4": frozenset("png mjpeg bmp".split()), ".m4v": frozenset("png mjpeg bmp".split()), ".mkv": None}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """One stream's fate: `action` is "colour", "copy", "convert", "remake" or "drop"; `note` says so when it is none of the first two."""
+
+    stream: StreamInfo
+    action: str
+    codec: str = ""  # what it is converted to
+    note: str = ""
+
+
+def plan_streams(info: FilmInfo, suffix: str) -> tuple[StreamPlan, ...]:
+    """What happens to every stream of `info` in a file with `suffix`, in the source's order."""
+    return tuple(_plan(info, stream, _family(suffix)) for stream in info.streams)
+
+
+def cannot_copy(info: FilmInfo, suffix: str) -> str:
+    """The codecs of sound that a container with `suffix` cannot hold, comma-separated; empty if there are none."""
+    held = _AUDIO[_family(suffix)]
+    codecs = dict.fromkeys(s.codec for s in info.streams if s.kind == "audio")
+    return ", ".join(codec for codec in codecs if not _audio_fits(codec, held, suffix))
+
+
+def _family(suffix: str) -> str:
+    return ".ts" if suffix in TRANSPORT_STREAM else suffix
+
+
+def _audio_fits(codec: str, held: frozenset[str] | None, suffix: str) -> bool:
+    return held is None or codec in held or (suffix == ".mov" and codec.startswith("pcm_"))
+
+
+def _plan(info: FilmInfo, stream: StreamInfo, suffix: str) -> StreamPlan:
+    if stream.index == info.film:
+        return StreamPlan(stream, "colour")
+    if stream.kind == "video":
+        held = _COVERS.get(suffix, frozenset()) if stream.attached_picture else _VIDEO[suffix]
+        return _copy_or_drop(stream, suffix, held is None or stream.codec in held)
+    if stream.kind == "audio":
+        return _copy_or_drop(stream, suffix, _audio_fits(stream.codec, _AUDIO[suffix], suffix))
+    if stream.kind == "subtitle":
+        return _plan_subtitle(stream, suffix)
+    if stream.kind == "attachment":
+        return _copy_or_drop(stream, suffix, suffix == ".mkv")
+    if stream.codec_tag in ("tmcd", "text"):
+        what = "time code" if stream.codec_tag == "tmcd" else "chapter names"
+        if suffix not in MP4_FAMILY:
+            what += ", as a tag or chapters"
+        return StreamPlan(stream, "remake", note=f"{_name(stream)} is written anew from the film's {what}")
+    return _copy_or_drop(stream, suffix, stream.codec in _DATA.get(suffix, ()))
+
+
+def _plan_subtitle(stream: StreamInfo, suffix: str) -> StreamPlan:
+    if stream.codec in _SUBTITLES[suffix]:
+        return StreamPlan(stream, "copy")
+    target = _TEXT_TARGET.get(suffix)
+    if stream.codec in _TEXT_SUBTITLES and target:
+        note = f"{_name(stream)} is converted to {target}, which is what {suffix} files hold"
+        return StreamPlan(stream, "convert", target, note)
+    return _copy_or_drop(stream, suffix, False)
+
+
+def _copy_or_drop(stream: StreamInfo, suffix: str, fits: bool) -> StreamPlan:
+    if fits:
+        return StreamPlan(stream, "copy")
+    return StreamPlan(stream, "drop", note=f"{_name(stream)} is left out: a {suffix} file cannot hold it")
+
+
+def _name(stream: StreamInfo) -> str:
+    kind = "cover picture" if stream.attached_picture else stream.kind
+    language = f", {stream.language}" if stream.language else ""
+    return f"{kind} stream {stream.index} ({stream.codec}{language})"
