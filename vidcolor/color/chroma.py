@@ -57,10 +57,11 @@ class ChromaMerger:
         """
         if y.shape != (self.height, self.width):
             raise ValueError(f"a luma plane of {self.height}×{self.width} was announced, this one is {y.shape}")
-        codes = chroma_sited_luma(y, self.fmt)
-        np.subtract(codes, np.float32(self.fmt.black), out=self._luma)
-        np.multiply(self._luma, np.float32(1 / self.fmt.luma_span), out=self._luma)
-        small = luma_from_code(resize_by_area(codes, ab.shape[2], ab.shape[1]), self.fmt)
+        fmt = self.fmt
+        codes = chroma_sited_luma(y, fmt)
+        black = fmt.black / fmt.luma_span
+        cv2.addWeighted(codes, 1 / fmt.luma_span, codes, 0, -black, dst=self._luma, dtype=cv2.CV_32F)
+        small = luma_from_code(resize_by_area(codes, ab.shape[2], ab.shape[1]), fmt)
         colour = self._table.chroma(small, ab * np.float32(self.saturation)) * self._per_chroma
         self._enlarge(small, colour)
         self._fit_gamut()

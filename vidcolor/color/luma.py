@@ -15,7 +15,7 @@ from vidcolor.color.yuv import YuvFormat, luma_from_code
 def lightness_table(fmt: YuvFormat) -> np.ndarray:
     """L* of every native luma code, float32 (2**depth,): that of the grey pixel R' = G' = B' = Y'.
 
-    Black is exactly 0 and (SDR) white exactly 100; foot- and headroom, and HDR above diffuse white, are clipped to them.
+    Black is exactly 0 and (SDR) white exactly 100. Foot- and headroom, and HDR above diffuse white, are clipped.
     """
     signal = (np.arange(1 << fmt.depth) - fmt.black) / fmt.luma_span
     grey = np.repeat(np.clip(signal, 0, 1)[:, None], 3, axis=1)
@@ -91,11 +91,11 @@ class LumaView:
 def resize_by_area(plane: np.ndarray, width: int, height: int) -> np.ndarray:
     """A plane (rows, columns) scaled to height×width in its own type: area averages down, bilinear up.
 
-    Halving both sides is ten times as fast as any other factor, so even sides are halved first while they stay large
-    enough: the average of averages over equal areas is the same average.
+    Halving is ten times as fast as any other factor. So even sides are halved first, while they stay at least twice
+    as large as asked for; closer than that, the averages would differ visibly from those taken in one step.
     """
     rows, columns = plane.shape
-    while rows % 2 == 0 and columns % 2 == 0 and rows >= 2 * height and columns >= 2 * width:
+    while rows % 2 == 0 and columns % 2 == 0 and rows >= 4 * height and columns >= 4 * width:
         rows, columns = rows // 2, columns // 2
         plane = cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA)
     if (rows, columns) == (height, width):
