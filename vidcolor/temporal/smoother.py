@@ -1,8 +1,8 @@
 """Colour made steady: each frame's ab is averaged along motion with its neighbours' inside the shot.
 
 The average is built in levels. Level k mixes each frame with those 2^k before and after it, taken from the level
-below; so three levels reach RADIUS = 1 + 2 + 4 frames either way with six warps, and the links over 2^(k+1) frames
-are two links over 2^k chained. Nothing is recursive: a frame's result depends on LOOKBACK frames before it and RADIUS
+below; so four levels reach RADIUS = 1 + 2 + 4 + 8 frames either way with eight warps, and the links over 2^(k+1)
+frames are two links over 2^k chained. Nothing is recursive: a frame's result depends on LOOKBACK frames before it and RADIUS
 after, and is the same wherever a chunk begins.
 """
 
@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 
 from vidcolor.errors import UsageError
-from vidcolor.temporal.motion import Grid, MotionEstimator, chain, luma_residual, luma_trust, motion_luma
+from vidcolor.temporal.motion import Link, MotionEstimator, chain, luma_trust, motion_luma, warp
 from vidcolor.temporal.shots import Decision
 
-LEVELS = 3
+LEVELS = 4
+REPEATS = 7  # frames: how far back the first of a run of equal pictures is looked for
 BEFORE, AFTER = -1, 1
 
 
@@ -27,7 +28,7 @@ class Smoother:
     """
 
     RADIUS = 2**LEVELS - 1
-    LOOKBACK = 2 * RADIUS  # a run of repeated frames takes the result of its first, up to RADIUS frames earlier
+    LOOKBACK = RADIUS + REPEATS
 
     def __init__(self, strength: float = 1.0) -> None:
         if not 0 <= strength <= 1:
@@ -62,7 +63,7 @@ class Smoother:
         return given
 
     def _smoothed(self, n: int) -> np.ndarray:
-        mixed = self._window.mixed(LEVELS, self._window.first_of_repeats(n, self.RADIUS))
+        mixed = self._window.mixed(LEVELS, self._window.first_of_repeats(n))
         self._window.forget(n + 1 - self.LOOKBACK)
         return np.ascontiguousarray(mixed.transpose(2, 0, 1)[:2])
 
@@ -76,21 +77,19 @@ class _Window:
         self._cut: dict[int, bool] = {}
         self._repeats: dict[int, bool] = {}
         self._mixed: dict[tuple[int, int], np.ndarray] = {}
-        self._links: dict[tuple[int, int, int], np.ndarray | None] = {}
+        self._links: dict[tuple[int, int, int], Link | None] = {}
         self._motion: MotionEstimator | None = None
-        self._grid: Grid | None = None
 
     def add(self, n: int, luma: np.ndarray, ab: np.ndarray, cut: bool, repeats: bool) -> None:
-        """Frame n: luma (h, w) uint8 on the grid of motion, ab (2, h', w')."""
+        """Frame n: luma (h, w) uint8 on the grid of motion, ab (2, h', w'); does it equal the frame before it?"""
         if self._motion is None:
             self._motion = MotionEstimator(*luma.shape)
-            self._grid = Grid(*ab.shape[1:])
         self._luma[n], self._cut[n], self._repeats[n] = luma, cut, repeats
-        size = ab.shape[:0:-1]
-        planes = np.zeros((*ab.shape[1:], 4), np.float32)  # a, b, luma, spare: four interleaved planes warp fastest
-        planes[..., :2] = ab.transpose(1, 2, 0)
-        planes[..., 2] = luma if luma.shape == ab.shape[1:] else cv2.resize(luma, size, interpolation=cv2.INTER_LINEAR)
-        self._mixed[0, n] = planes
+        a, b = np.asarray(ab, np.float32)
+        if luma.shape != a.shape:
+            luma = cv2.resize(luma, a.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        light = luma.astype(np.float32)
+        self._mixed[0, n] = cv2.merge((a, b, light, light))
 
     def forget(self, before: int) -> None:
         """Drop all frames earlier than this one."""
@@ -100,60 +99,52 @@ class _Window:
         self._mixed = {key: value for key, value in self._mixed.items() if key[-1] >= before}
         self._links = {key: value for key, value in self._links.items() if key[-1] >= before}
 
-    def first_of_repeats(self, n: int, most: int) -> int:
-        """The first frame of the run of equal pictures that n is in, at most so many frames back."""
+    def first_of_repeats(self, n: int) -> int:
+        """The first frame of the run of equal pictures that n is in, at most REPEATS frames back."""
         first = n
-        while first > n - most and self._repeats.get(first, False):
+        while first > n - REPEATS and self._repeats.get(first, False):
             first -= 1
         return first
 
     def mixed(self, level: int, n: int) -> np.ndarray:
-        """(h', w', 4) of frame n after so many levels: a, b, luma (its own), spare."""
+        """(h', w', 4) of frame n after so many levels: a, b, its own luma, spare."""
         if (level, n) not in self._mixed:
             self._mixed[level, n] = self._mix(level, n)
         return self._mixed[level, n]
 
     def _mix(self, level: int, n: int) -> np.ndarray:
-        own = self.mixed(level - 1, n)
-        total, weight = own.copy(), np.ones((*own.shape[:2], 1), np.float32)
+        a, b, luma = (cv2.extractChannel(self.mixed(level - 1, n), i) for i in range(3))
+        sum_a, sum_b, weight = a, b, np.ones_like(a)
         for side in (BEFORE, AFTER):
             link = self._link(level - 1, side, n)
             if link is None:
                 continue
-            other = self._grid.warp(self.mixed(level - 1, n + side * 2 ** (level - 1)), link[..., :2])
-            trust = link[..., 2] * luma_trust(luma_residual(own[..., 2], other[..., 2]))
-            trust = (trust * self._strength)[..., None]
-            total += other * trust
+            seen = warp(self.mixed(level - 1, n + side * 2 ** (level - 1)), link)
+            trust = luma_trust(luma, cv2.extractChannel(seen, 2))
+            trust *= link.trust
+            trust *= self._strength
+            sum_a = sum_a + cv2.extractChannel(seen, 0) * trust
+            sum_b = sum_b + cv2.extractChannel(seen, 1) * trust
             weight += trust
-        total /= weight
-        total[..., 2] = own[..., 2]
-        return total
+        return cv2.merge((sum_a / weight, sum_b / weight, luma, luma))
 
-    def _link(self, level: int, side: int, n: int) -> np.ndarray | None:
+    def _link(self, level: int, side: int, n: int) -> Link | None:
         """The link from frame n to that 2^level frames before or after; None where the shot or the film ends."""
         if (level, side, n) not in self._links:
             self._links[level, side, n] = self._chain(level, side, n) if level else self._adjacent(side, n)
         return self._links[level, side, n]
 
-    def _chain(self, level: int, side: int, n: int) -> np.ndarray | None:
+    def _chain(self, level: int, side: int, n: int) -> Link | None:
         first = self._link(level - 1, side, n)
         second = None if first is None else self._link(level - 1, side, n + side * 2 ** (level - 1))
-        return None if second is None else chain(self._grid, first, second)
+        return None if second is None else chain(first, second)
 
-    def _adjacent(self, side: int, n: int) -> np.ndarray | None:
+    def _adjacent(self, side: int, n: int) -> Link | None:
         later = n if side == BEFORE else n + 1
         if later - 1 not in self._luma or later not in self._luma or self._cut[later]:
             return None
-        there, back = (self._on_grid(link) for link in self._motion(self._luma[later - 1], self._luma[later]))
+        size = self._mixed[0, n].shape[:2]
+        links = self._motion(self._luma[later - 1], self._luma[later])
+        there, back = (link if link.trust.shape == size else link.resized(*size) for link in links)
         self._links[0, AFTER, later - 1], self._links[0, BEFORE, later] = there, back
         return back if side == BEFORE else there
-
-    def _on_grid(self, link: np.ndarray) -> np.ndarray:
-        """A link on the grid of motion → on the grid of ab, in its pixels."""
-        height, width = self._grid.positions.shape[:2]
-        if link.shape[:2] == (height, width):
-            return link
-        resized = cv2.resize(link, (width, height), interpolation=cv2.INTER_LINEAR)
-        resized[..., 0] *= width / link.shape[1]
-        resized[..., 1] *= height / link.shape[0]
-        return resized
