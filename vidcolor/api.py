@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from vidcolor.color.lab import srgb_luma
 from vidcolor.config import RunOptions
 from vidcolor.film.events import Event, Report
 from vidcolor.film.run import colour_film
@@ -62,4 +61,6 @@ def colorize_image(picture: np.ndarray, options: RunOptions | None = None) -> np
     """
     if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,)):
         raise ValueError(f"a picture is (H, W) or (H, W, 3), uint8 or uint16; this is {picture.shape} {picture.dtype}")
-    return StillColourer(options or RunOptions()).colour(picture if picture.ndim == 2 else srgb_luma(picture))
+    if picture.ndim == 3:
+        picture = np.rint(picture @ np.array([0.2126, 0.7152, 0.0722])).astype(picture.dtype)  # BT.709-6, section 3.2
+    return StillColourer(options or RunOptions()).colour(picture)

@@ -20,7 +20,7 @@ from vidcolor.config import RunOptions
 from vidcolor.errors import MediaError
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import FilmInfo, probe
-from vidcolor.media.remux import find_ffmpeg
+from vidcolor.media.ffmpeg import find_ffmpeg
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,16 @@ def bench_pipeline(clip: Path, options: RunOptions, runs: int) -> PipelineBench:
     """
     info = probe(clip)
     encoding = choose_encoding(info, options.codec, options.crf, options.preset, None)
+    settings = " ".join(f"{name}={value}" for name, value in encoding.options)
     ours, plain, summaries = [], [], []
     with tempfile.TemporaryDirectory(prefix="vidcolor-bench-") as name:
         folder = Path(name)
         us = [sys.executable, "-m", "vidcolor", "run", str(clip), "-o", str(folder / f"ours{encoding.suffix}")]
         us += ["--json", "--quiet", "--overwrite", *_as_flags(options)]
-        them = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-i", str(clip), "-map", f"0:{info.video_index}"]
-        them += [*encoding.ffmpeg_arguments(), str(folder / f"plain{encoding.suffix}")]
+        them = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-i", str(clip), "-map", f"0:{info.film}"]
+        them += ["-c:v", encoding.encoder, "-pix_fmt", encoding.pix_fmt]
+        them += [part for name, value in encoding.options for part in (f"-{name}", value)]
+        them.append(str(folder / f"plain{encoding.suffix}"))
         for run in range(runs + 1):
             measured, printed = _measure(us)
             beside, _ = _measure(them)
@@ -75,7 +78,7 @@ def bench_pipeline(clip: Path, options: RunOptions, runs: int) -> PipelineBench:
                 ours.append(measured)
                 plain.append(beside)
                 summaries.append(json.loads(printed.splitlines()[-1])["films"][0])
-    return PipelineBench(info, summaries[0]["frames"], encoding.describe(), tuple(ours), tuple(plain), tuple(summaries))
+    return PipelineBench(info, summaries[0]["frames"], f"{encoding.encoder} {encoding.pix_fmt} {settings}", tuple(ours), tuple(plain), tuple(summaries))
 
 
 def _as_flags(options: RunOptions) -> list[str]:

@@ -53,7 +53,7 @@ def verbose_option(command: click.Command) -> click.Command:
     """-v for any command: more detail, and the traceback of an error."""
 
     def remember(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
-        ctx.find_root().meta["vidcolor.verbose"] = value
+        ctx.find_root().obj["verbose"] = value
         return value
 
     return click.option("-v", "--verbose", is_flag=True, callback=remember, help="Say more; show tracebacks.")(command)
@@ -72,14 +72,9 @@ def show_error(error: BaseException, verbose: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with its exit code: 0 done, 1 a film failed, 2 usage, 130 interrupted."""
-    meta: dict[str, bool] = {}
+    state = {"verbose": False}
     try:
-        with group.make_context("vidcolor", list(sys.argv[1:] if arguments is None else arguments)) as ctx:
-            meta = ctx.meta
-            group.invoke(ctx)
-        code = 0
-    except click.exceptions.Exit as leave:
-        code = leave.exit_code
+        code = group.main(arguments, prog_name="vidcolor", standalone_mode=False, obj=state) or 0
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -91,6 +86,6 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except Exception as error:
-        show_error(error, meta.get("vidcolor.verbose", False))
+        show_error(error, state["verbose"])
         code = getattr(error, "exit_code", 1)
     sys.exit(code)

@@ -71,7 +71,7 @@ def _pyav() -> str:
 
 
 def _ffmpeg() -> str:
-    from vidcolor.media.remux import find_ffmpeg
+    from vidcolor.media.ffmpeg import find_ffmpeg
 
     program = find_ffmpeg()
     shown = subprocess.run([program, "-version"], capture_output=True, text=True, check=True).stdout

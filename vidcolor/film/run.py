@@ -119,7 +119,7 @@ def colour_film(
         if not records:
             raise MediaError(f"no frame of {source} could be coloured", "none in the piece asked for could be decoded")
         with whole_file(target) as temporary, clock("remux"):
-            notes = remux(plan.info, [work / r.file for r in records], temporary, encoding, _piece(plan), STATEMENT)
+            remux(plan.info, encoding, [work / r.file for r in records], temporary, {"comment": STATEMENT}, _piece(plan))
         shutil.rmtree(work)
     return film_event(
         source,
@@ -128,7 +128,7 @@ def colour_film(
         **_figures(plan, records, progress.made, time.monotonic() - started),
         stages={name: round(spent, 3) for name, spent in clock.seconds.items()},
         damaged=[item for record in records for item in record.damage],
-        converted=[*encoding.conversions, *notes],
+        converted=_converted(plan),
     )
 
 
@@ -167,9 +167,15 @@ def estimate(plan: Plan, target: Path, backend: Backend) -> Event:
     }
 
 
-def _piece(plan: Plan) -> tuple[int | None, int | None]:
-    """The piece of the film that is made, in pts; None where it begins or ends with the film."""
-    return (None if plan.options.start is None else plan.first_pts), plan.end_pts
+def _piece(plan: Plan) -> tuple[int, int | None] | None:
+    """First pts and end of the part that is made; None: the whole film."""
+    whole = plan.options.start is None and plan.end_pts is None
+    return None if whole else (plan.first_pts, plan.end_pts)
+
+
+def _converted(plan: Plan) -> list[str]:
+    """What will not be in the output as it is in the source, a sentence each."""
+    return [*plan.encoding.conversions, *(s.note for s in plan_streams(plan.info, plan.encoding.suffix) if s.note)]
 
 
 def _choices(plan: Plan, backend: Backend) -> dict[str, Any]:
@@ -212,7 +218,7 @@ def _plan_event(plan: Plan, target: Path, backend: Backend, journal: Journal, *,
         "model_reason": plan.model.reason,
         "backend_reason": plan.backend.reason,
         "encoder": f"{encoding.encoder} {encoding.pix_fmt}, {options_in_words}: {encoding.reason}",
-        "converted": list(encoding.conversions),
+        "converted": _converted(plan),
         "chunks": plan.estimated_chunks,
         "chunks_done": len(journal.done),
         "chunk_seconds": CHUNK_SECONDS,

@@ -44,5 +44,5 @@ def owned(folder: Path, plan: Plan, target: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if not any(folder.glob("chunk-*")):
+            if folder.exists() and not any(folder.glob("chunk-*")):
                 shutil.rmtree(folder)
