@@ -106,11 +106,10 @@ class ChromaMerger:
         cv2.divide(red, above, dst=red)
 
     def _codes(self, difference: np.ndarray, per_chroma: float) -> np.ndarray:
-        """B' - Y' or R' - Y' → native chroma codes, rounded to nearest."""
+        """B' - Y' or R' - Y' → native chroma codes, rounded to nearest; what is in gamut cannot exceed the largest code."""
         fmt = self.fmt
         kind = cv2.CV_8U if fmt.depth == 8 else cv2.CV_16U
-        codes = cv2.addWeighted(difference, fmt.chroma_span / per_chroma, difference, 0, fmt.mid, dtype=kind)
-        return codes if fmt.depth == 8 else np.minimum(codes, fmt.dtype(fmt.peak), out=codes)
+        return cv2.addWeighted(difference, fmt.chroma_span / per_chroma, difference, 0, fmt.mid, dtype=kind)
 
 
 def colour_slope(luma: np.ndarray, colour: np.ndarray) -> np.ndarray:
