@@ -15,7 +15,7 @@ import numpy as np
 from vidcolor.color.yuv import YuvFormat, lab_to_rgb, rgb_to_lab, rgb_to_yuv
 
 LIMIT = 128.0  # |a*| and |b*| that the table reaches
-_STEPS = 32  # cells of the table from 0 to LIMIT
+_STEPS = 32  # cells of the table from 0 to LIMIT, evenly in √|a*| and √|b*|: finest where dark colours end
 _SIDE = 2 * _STEPS + 1
 _LEVELS = 65  # of Y', 0 to 1
 _HUES = 192
@@ -35,8 +35,9 @@ class ChromaTable:
 
         Greys give exactly 0. Colours beyond `LIMIT` are taken back to it at constant hue; luma to 0…1.
         """
-        scale = _STEPS / np.maximum(np.abs(ab).max(0), LIMIT)
-        across, down = ab[0] * scale + _STEPS, ab[1] * scale + _STEPS
+        size = np.abs(ab)
+        size /= np.maximum(size.max(0), LIMIT)
+        across, down = np.copysign(np.sqrt(size) * _STEPS, ab) + _STEPS
         level = np.clip(luma, 0, 1) * (_LEVELS - 1)
         below = np.minimum(np.floor(level), _LEVELS - 2)
         down += below * _SIDE
@@ -83,7 +84,8 @@ def _table(matrix: str, primaries: str, transfer: str) -> np.ndarray:
     grid = np.meshgrid(levels, hues, indexing="ij")
     largest = _largest_chroma(grid[0].ravel(), grid[1].ravel(), fmt).reshape(grid[0].shape)
 
-    side = np.arange(-_STEPS, _STEPS + 1, dtype=np.float32) * np.float32(LIMIT / _STEPS)
+    side = np.linspace(-1, 1, _SIDE, dtype=np.float32)
+    side *= np.abs(side) * LIMIT
     b, a = np.meshgrid(side, side, indexing="ij")
     chroma, hue = np.hypot(a, b).ravel(), np.arctan2(b, a).ravel()
     table = np.empty((_LEVELS, _SIDE * _SIDE, 2), np.float32)
