@@ -126,7 +126,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(piece, tmp_path, monkeypat
     plans = []
     film = colour(piece, out, lambda event: plans.append(event) if event["type"] == "plan" else None)
     assert film["frames"] == 70
-    assert plans[0]["chunks_done"] == frames // 12
+    assert plans[0]["chunks_done"] == (frames - 1) // 12  # the chunk that frame was in is not finished
     assert video_hash(out) == video_hash(tmp_path / "whole.mkv")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mkv", "whole.mkv"]
 
@@ -161,7 +161,7 @@ def test_shots_are_reported_where_they_are(samples, tmp_path):
     cuts = json.loads((samples / "labels.json").read_text())["film.mp4"]["cuts"]
     found = [s["start_frame"] for s in shots if s["kind"] == "cut"]
     assert set(cuts) <= set(found)
-    assert [s["start_time"] for s in shots][1] == pytest.approx(found[0] / 24)
+    assert [s["start_time"] for s in shots if s["kind"] == "cut"][0] == pytest.approx(found[0] / 24)
 
 
 def test_the_same_job_twice_at_once_is_refused(piece, tmp_path):

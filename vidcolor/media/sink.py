@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 import av
+import cv2
 import numpy as np
 from av.codec.context import Flags
 
@@ -159,7 +160,11 @@ def _encoder_options(encoding: Encoding, info: FilmInfo, threads: int) -> dict[s
     options = dict(encoding.options)
     if info.tags.siting != "unspecified":
         options["chroma_sample_location"] = info.tags.siting
-    if encoding.encoder == "libx265":
+    if encoding.encoder == "libx264" and "AVX512" in cv2.getCPUFeaturesLine():
+        # x264's AVX-512 code for macroblock trees reads memory that was never written: with B-frames, the same frames give
+        # other bytes now and then, at one thread too. Its AVX2 code does not.
+        options["x264-params"] = ":".join(filter(None, (options.get("x264-params"), "asm=avx2")))
+    elif encoding.encoder == "libx265":
         options["x265-params"] = f"log-level=error:pools={threads}:frame-threads={min(4, max(1, threads // 2))}"
     elif encoding.encoder == "libsvtav1":
         options["svtav1-params"] = f"lp={threads}"
