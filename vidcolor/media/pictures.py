@@ -1,0 +1,152 @@
+"""Still pictures: their luma, and the coloured picture in the same format and depth."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vidcolor.errors import MediaError, UsageError
+from vidcolor.media.source import luma_of_rgb
+
+PICTURE_SUFFIXES = frozenset(".png .jpg .jpeg .jpe .tif .tiff .webp".split())
+_ORIENTATION = 0x0112  # EXIF tag
+_JPEG = [
+    cv2.IMWRITE_JPEG_QUALITY, 97,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+]  # fmt: skip
+_WEBP_LOSSY, _WEBP_LOSSLESS = [cv2.IMWRITE_WEBP_QUALITY, 95], [cv2.IMWRITE_WEBP_QUALITY, 101]
+_WRITE = {".jpg": _JPEG, ".jpeg": _JPEG, ".jpe": _JPEG, ".webp": _WEBP_LOSSY}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A still, upright (its EXIF orientation applied).
+
+    `luma` is (height, width) uint8 or uint16, full range: a grey picture's own values, or the BT.709 luma of an R'G'B'
+    one, rounded to nearest.
+    """
+
+    luma: np.ndarray
+    coloured: bool  # the source is not grey already
+    lossless: bool  # a WebP without loss; others follow their format
+    metadata: tuple[tuple[int, bytes], ...]  # OpenCV's kind of block (EXIF, XMP, ICC profile), its bytes
+    dropped: tuple[str, ...]  # what the coloured picture will not have, a sentence each
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file's name is that of a still."""
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a PNG, JPEG, TIFF or WebP of 8 or 16 bits; grey, RGB, with alpha, palette or CMYK.
+
+    Raises:
+        UsageError: there is no such file, or it is a folder.
+        MediaError: it cannot be read, or has several pages.
+    """
+    what = f"cannot read {path}"
+    if not path.exists():
+        raise UsageError(what, "there is no such file", "Check the name.")
+    if path.is_dir():
+        raise UsageError(what, "it is a folder", "Give a picture in it.")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MediaError(what, error.strerror or str(error)) from error
+    if not data:
+        raise MediaError(what, "the file is empty (0 bytes)", "Copy it again from where it came.")
+    pixels, kinds, blocks = _decode(what, data)
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
+        luma, coloured = luma_of_rgb(pixels[..., ::-1].copy(), "bt709"), bool(np.ptp(pixels, axis=2).max() > 8)
+    else:
+        luma, coloured = np.ascontiguousarray(pixels.reshape(pixels.shape[:2])), False
+    metadata, dropped = _carried(dict(zip(kinds, blocks, strict=True)))
+    if _has_alpha(data):
+        dropped.append("the alpha channel (transparency) is dropped")
+    return Picture(luma, coloured, data[12:16] == b"VP8L", metadata, tuple(dropped))
+
+
+def _decode(what: str, data: bytes) -> tuple[np.ndarray, list[int], list[bytes]]:
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    buffer = np.frombuffer(data, np.uint8)
+    try:
+        pixels, kinds, blocks = cv2.imdecodeWithMetadata(buffer, flags=flags)
+        pages = cv2.imdecodemulti(buffer, flags)[1] if data[:2] in (b"II", b"MM") else ()
+    except cv2.error as error:
+        raise MediaError(what, f"it cannot be decoded ({error.err})", "Save it again as PNG or TIFF.") from error
+    if pixels is None:
+        raise MediaError(what, "it is no picture, or a damaged one", "Known are PNG, JPEG, TIFF and WebP.")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise MediaError(what, f"its samples are {pixels.dtype}", "Save it with 8 or 16 bits a sample.")
+    if len(pages) > 1:
+        raise MediaError(what, f"it has {len(pages)} pages", "Save each page as a file of its own.")
+    return pixels, [int(kind) for kind in kinds], [np.asarray(block).tobytes() for block in blocks]
+
+
+def _has_alpha(data: bytes) -> bool:
+    """PNG colour types 4 and 6, and WebP's alpha flag; in other formats alpha is rare and goes unmentioned."""
+    if data[:4] == b"\x89PNG":
+        return data[25] in (4, 6)
+    return data[12:16] == b"VP8X" and bool(data[20] & 0x10)
+
+
+def _carried(blocks: dict[int, bytes]) -> tuple[tuple[tuple[int, bytes], ...], list[str]]:
+    """The metadata that still holds for an upright RGB picture, and what does not."""
+    kept, dropped = [], []
+    for kind, block in blocks.items():
+        if kind == cv2.IMAGE_METADATA_EXIF:
+            kept.append((kind, _upright(block)))
+        elif kind == cv2.IMAGE_METADATA_XMP:
+            kept.append((kind, block))
+        elif kind == cv2.IMAGE_METADATA_ICCP and block[16:20] == b"RGB ":
+            kept.append((kind, block))
+        elif kind == cv2.IMAGE_METADATA_ICCP:
+            dropped.append(f"the ICC profile is dropped: it describes {block[16:20].decode('ascii', 'replace').strip()} pictures")
+    return tuple(kept), dropped
+
+
+def _upright(exif: bytes) -> bytes:
+    """EXIF with its orientation, which was applied, set to 1 (TIFF 6.0, section 2: the first directory)."""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    try:
+        (directory,) = struct.unpack_from(f"{order}I", exif, 4)
+        (count,) = struct.unpack_from(f"{order}H", exif, directory)
+        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+            if struct.unpack_from(f"{order}H", exif, entry)[0] == _ORIENTATION:
+                upright = bytearray(exif)
+                struct.pack_into(f"{order}H", upright, entry + 8, 1)
+                return bytes(upright)
+    except struct.error:
+        pass  # no directory that can be read: nothing to set right
+    return exif
+
+
+def write_picture(path: Path, rgb: np.ndarray, picture: Picture) -> None:
+    """Write the coloured `picture`.
+
+    Args:
+        path: its suffix decides the format.
+        rgb: (height, width, 3) uint8 or uint16, R'G'B', full range.
+        picture: where its metadata come from.
+
+    Raises:
+        MediaError: the format cannot hold it, or the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if rgb.dtype == np.uint16 and suffix not in (".png", ".tif", ".tiff"):
+        raise MediaError(f"cannot write {path}", f"{suffix} holds no 16-bit pictures", "Give a .png or .tiff name with -o.")
+    options = _WEBP_LOSSLESS if suffix == ".webp" and picture.lossless else _WRITE.get(suffix, [])
+    kinds = [kind for kind, _ in picture.metadata]
+    blocks = [np.frombuffer(block, np.uint8) for _, block in picture.metadata]
+    try:
+        done, data = cv2.imencodeWithMetadata(suffix, np.ascontiguousarray(rgb[..., ::-1]), kinds, blocks, options)
+    except cv2.error as error:
+        raise MediaError(f"cannot write {path}", f"{suffix} cannot hold it ({error.err})", "Give another name with -o.") from error
+    if not done:
+        raise MediaError(f"cannot write {path}", f"OpenCV cannot encode {suffix}", "Give a .png or .jpg name with -o.")
+    path.write_bytes(data.tobytes())
