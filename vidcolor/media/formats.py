@@ -41,6 +41,8 @@ class Codec:
     preset_option: str = "preset"
     options: tuple[tuple[str, str], ...] = ()
     interlaced: bool = False  # can code fields
+    odd: bool = True  # takes sizes that are no multiple of a chroma sample
+    least: int = 1  # pixels that a side must have
 
 
 _X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -52,12 +54,15 @@ CODECS = {
     for codec in (
         Codec(
             "h264", "libx264", _GENERAL, ".mp4", (8, 10), _ALL,
-            crf=16, max_crf=51, preset="veryfast", presets=_X26X, options=(("x264-params", "force-cfr=0"),), interlaced=True,
+            crf=16, max_crf=51, preset="veryfast", presets=_X26X, options=(("x264-params", "force-cfr=0"),), interlaced=True, odd=False,
         ),
-        Codec("hevc", "libx265", _GENERAL, ".mp4", (8, 10, 12), _ALL, crf=16, max_crf=51, preset="faster", presets=_X26X),
+        Codec(
+            "hevc", "libx265", _GENERAL, ".mp4", (8, 10, 12), _ALL,
+            crf=16, max_crf=51, preset="faster", presets=_X26X, odd=False, least=16,
+        ),
         Codec(
             "av1", "libsvtav1", (".mp4", ".mkv", ".webm"), ".mp4", (8, 10), ((2, 2),),
-            crf=20, max_crf=63, preset="8", presets=tuple(map(str, range(14))),
+            crf=20, max_crf=63, preset="8", presets=tuple(map(str, range(14))), least=16,
         ),
         Codec(
             "ffv1", "ffv1", (".mkv",), ".mov", (8, 9, 10, 12, 14, 16), _ALL,
@@ -81,6 +86,7 @@ class Encoding:
     format: YuvFormat  # of the planes that the encoder is given
     options: tuple[tuple[str, str], ...]
     lossless: bool
+    interlaced: bool  # frames are coded as fields
     suffix: str  # of the output
     chunk_suffix: str
     reason: str  # why this codec and container
@@ -105,13 +111,17 @@ def choose_encoding(
         UsageError: a codec, preset or container that does not exist or does not fit.
     """
     chosen, reason = _choose_codec(info, codec, suffix)
+    if min(info.width, info.height) < chosen.least:
+        size = f"{info.width}x{info.height}"
+        raise UsageError(f"{chosen.name} cannot hold a picture of {size}", f"its least side is {chosen.least}", "Try --codec ffv1.")
     conversions: list[str] = []
     form = _choose_format(info, chosen, conversions)
     depth = "" if form.depth == 8 else f"{form.depth}le"
+    interlaced = info.interlaced and chosen.interlaced and _fits(info, form.chroma_width, form.chroma_height, True)
+    if info.interlaced and not interlaced:
+        conversions.append("interlaced frames are coded whole, not as fields; no line of them is changed")
     container, why = _choose_suffix(info, chosen, suffix)
-    if why:
-        conversions.append(why)
-    conversions += [sentence for sentence in (_timing_loss(info, container), _field_loss(info, chosen)) if sentence]
+    conversions += [sentence for sentence in (why, _timing_loss(info, container)) if sentence]
     return Encoding(
         codec=chosen.name,
         encoder=chosen.encoder,
@@ -119,6 +129,7 @@ def choose_encoding(
         format=form,
         options=_options(chosen, crf, preset, form),
         lossless=chosen.lossless,
+        interlaced=interlaced,
         suffix=container,
         chunk_suffix=chosen.chunk_suffix,
         reason=reason,
@@ -137,6 +148,8 @@ def _choose_codec(info: FilmInfo, name: str, suffix: str | None) -> tuple[Codec,
         return CODECS["h264"], "8-bit source"
     if info.interlaced and info.format.depth <= 10:
         return CODECS["h264"], "interlaced source, which HEVC encoders do not code as such"
+    if min(info.width, info.height) < CODECS["hevc"].least:
+        return CODECS["h264"], "the picture is too small for HEVC"
     return CODECS["hevc"], f"{info.format.depth}-bit source"
 
 
@@ -144,7 +157,10 @@ def _choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvF
     form, name = info.format, info.pix_fmt
     held = (form.chroma_width, form.chroma_height)
     # Listed from little chroma to much: the first that holds at least the source's, else the most there is.
-    chroma = next((c for c in codec.chromas if c[0] <= held[0] and c[1] <= held[1]), codec.chromas[-1])
+    enough = [c for c in codec.chromas if c[0] <= held[0] and c[1] <= held[1]] or [codec.chromas[-1]]
+    whole = [c for c in enough if codec.odd or _fits(info, *c, info.interlaced and codec.interlaced)]
+    whole = whole or [c for c in enough if _fits(info, *c, False)]
+    chroma = (whole or enough)[0]
     depth = next((d for d in codec.depths if d >= form.depth), codec.depths[-1])
     sampling = ":".join(_CHROMA_NAMES[chroma])
     if name.startswith(("gray", "ya", "mono", "yaf")):
@@ -154,6 +170,10 @@ def _choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvF
             f"{name} pictures become full-range {_matrix_name(form)} luma and {sampling} chroma: "
             "added colour is coarser than 4:2:0, which everything plays"
         )
+    elif chroma != enough[0]:
+        conversions.append(
+            f"chroma becomes {sampling}, because {codec.name} takes no {info.width}x{info.height} picture in {':'.join(_CHROMA_NAMES[enough[0]])}"
+        )
     elif chroma != held or name.startswith(("yuv440", "yuvj440", "yuv411", "yuvj411", "yuv410", "uyyvyy411")):
         conversions.append(f"chroma sampling of {name} becomes {sampling}")
     if "a" in name.split("p")[0] and name.startswith(("yuva", "ya", "rgba", "bgra", "argb", "abgr", "gbrap", "ayuv", "vuya")):
@@ -162,6 +182,11 @@ def _choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvF
         loss = "lossless" if depth > form.depth and not form.full_range else "rounded"
         conversions.append(f"luma of {form.depth} bits becomes {depth} bits ({loss}), which is what {codec.name} holds")
     return replace(form, depth=depth, chroma_width=chroma[0], chroma_height=chroma[1])
+
+
+def _fits(info: FilmInfo, across: int, down: int, interlaced: bool) -> bool:
+    """Whether the picture is a whole number of chroma samples, in each field where frames are coded as fields."""
+    return info.width % across == 0 and info.height % (down * 2 if interlaced else down) == 0
 
 
 def _matrix_name(form: YuvFormat) -> str:
@@ -219,9 +244,3 @@ def _timing_loss(info: FilmInfo, suffix: str) -> str:
     if unit is None or (info.time_base / unit).denominator == 1:
         return ""
     return f"times are rounded to {unit} s, because {suffix} files count in it (the source counts in {info.time_base} s)"
-
-
-def _field_loss(info: FilmInfo, codec: Codec) -> str:
-    if not info.interlaced or codec.interlaced:
-        return ""
-    return f"interlaced frames are coded whole, because {codec.name} encoders do not code fields; no line is changed"

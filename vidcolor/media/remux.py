@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
+from math import floor, lcm
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import av
 import ffmpeg
 
 from vidcolor.errors import MediaError
+from vidcolor.media.attachments import Attachment, take_out
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
-from vidcolor.media.formats import Encoding
+from vidcolor.media.formats import Encoding, tick
 from vidcolor.media.probe import FilmInfo, film_url
 from vidcolor.media.sink import FIRST_PTS_TAG, FRAGMENTED
-from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, plan_streams
+from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
 
 # Tags that describe the bytes of the source's film stream, not the film.
 _STALE = ("BPS", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "_STATISTICS_WRITING_DATE_UTC", "_STATISTICS_TAGS", "ENCODER")
@@ -32,12 +34,35 @@ _ITUNES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The coloured frames as stored: times in ticks of the film's time base."""
+    """When the coloured frames are decoded and shown, in units of `base` seconds."""
 
+    base: Fraction
     pts: tuple[int, ...]  # in the order of decoding
     dts: tuple[int, ...]  # the same; rising, and never after the pts
     last: int  # pts of the frame that is shown last
     end: int  # when it ends
+
+    def steps(self) -> list[int]:
+        """How long each frame is shown, in the order in which they are."""
+        shown = sorted(self.pts)
+        return [after - time for time, after in zip(shown, (*shown[1:], self.end), strict=True)]
+
+    def is_constant(self) -> bool:
+        """Whether all frames are shown equally long, but for rounding."""
+        steps = self.steps()
+        return max(steps) - min(steps) <= 1
+
+    def in_unit(self, base: Fraction | None) -> Timeline:
+        """The same, rounded to nearest in the unit that a container counts in; None: it takes any."""
+        if base is None or base == self.base:
+            return self
+        factor = self.base / base
+
+        def rounded(time: int) -> int:
+            return floor(time * factor + Fraction(1, 2))
+
+        pts, dts = tuple(map(rounded, self.pts)), tuple(map(rounded, self.dts))
+        return Timeline(base, pts, dts, rounded(self.last), rounded(self.end))
 
 
 def read_timeline(chunks: Sequence[Path], time_base: Fraction) -> Timeline:
@@ -66,7 +91,7 @@ def read_timeline(chunks: Sequence[Path], time_base: Fraction) -> Timeline:
     delay = max(index - rank[time] for index, time in enumerate(pts))
     step = shown[1] - shown[0] if len(shown) > 1 else max(1, last)
     before = [shown[0] - (delay - index) * step for index in range(delay)]
-    return Timeline(tuple(pts), tuple(before + shown[: len(shown) - delay]), shown[-1], shown[-1] + last)
+    return Timeline(time_base, tuple(pts), tuple(before + shown[: len(shown) - delay]), shown[-1], shown[-1] + last)
 
 
 def _packets(chunk: Path) -> Iterator[av.Packet]:
@@ -101,8 +126,9 @@ def remux(
         chunks: in the order of the film.
         output: where to write; its suffix decides the container. An existing file is replaced.
         tags: for the whole film, beside the source's own.
-        piece: the first pts and the end of the part that was coloured; the result begins at the time at which the
-            source begins, and sound and subtitles are cut to it. None: the whole film.
+        piece: the first pts and the end (exclusive; None: that of the film) of the part that was coloured. The result
+            begins when the source begins; sound and subtitles are cut to the piece, chapters are left out. None: the
+            whole film.
 
     Returns:
         How many frames were written.
@@ -110,92 +136,130 @@ def remux(
     Raises:
         MediaError: a chunk cannot be read, or ffmpeg fails.
     """
-    timeline = read_timeline(chunks, info.time_base)
-    command = _command(info, encoding, timeline, output, tags or {}, piece)
+    timeline = read_timeline(chunks, info.time_base).in_unit(tick(output.suffix.lower()))
+    plans = plan_streams(info, output.suffix.lower())
 
     def feed(pipe: BinaryIO) -> None:
         _join(info, encoding, chunks, timeline, pipe)
 
-    run_ffmpeg(command, f"cannot put {output} together", feed)
+    with TemporaryDirectory(prefix="vidcolor-") as folder:
+        attachments = take_out(info, (plan.stream for plan in plans if plan.action == "attach"), Path(folder))
+        command = _command(info, encoding, plans, timeline, output, tags or {}, piece, attachments)
+        run_ffmpeg(command, f"cannot put {output} together", feed)
     return len(timeline.pts)
 
 
 def _join(info: FilmInfo, encoding: Encoding, chunks: Sequence[Path], timeline: Timeline, pipe: BinaryIO) -> None:
     """Write all chunks as one stream: the same packets, at the times of the whole film less that of the first."""
-    options = {**FRAGMENTED, "video_track_timescale": str(info.time_base.denominator)}
+    options = {**FRAGMENTED, "video_track_timescale": str(timeline.base.denominator)}
     times = zip(timeline.pts, timeline.dts, (*timeline.dts[1:], None), strict=True)
     with av.open(pipe, "w", format=encoding.chunk_suffix[1:], options=options) as out:
         stream = None
         for packet in (packet for chunk in chunks for packet in _packets(chunk)):
             if stream is None:
                 stream = out.add_stream_from_template(packet.stream)
-                stream.time_base = info.time_base
+                stream.time_base = timeline.base
                 if info.display_matrix is not None:
                     stream.set_display_matrix(info.display_matrix)
             pts, dts, following = next(times)
             packet.pts, packet.dts = pts - timeline.dts[0], dts - timeline.dts[0]
             packet.duration = timeline.end - timeline.last if following is None else following - dts
-            packet.time_base, packet.stream = info.time_base, stream
+            packet.time_base, packet.stream = timeline.base, stream
             out.mux_one(packet)
 
 
-def _set_times(info: FilmInfo, timeline: Timeline) -> tuple[int, str]:
-    """Seconds to add to all times of the pipe, whole so that they are exact, and a bitstream filter that does the rest.
+def _set_times(timeline: Timeline, earlier: int) -> tuple[str, str]:
+    """Seconds to add to all times of the pipe, as far as they are whole, and a bitstream filter that does the rest.
 
-    Durations in the pipe are steps of decoding time. A muxer takes the latest end of any packet as the film's, so the
-    packet that is shown last gets its own duration, and every other the shortest, which cannot reach beyond it.
+    `earlier` is by how many units the film is to begin before its own time. Durations in the pipe are steps of decoding
+    time. A muxer takes the latest end of any packet as the film's, so the packet that is shown last gets its own
+    duration, and every other the shortest, which cannot reach beyond it.
     """
-    base = info.time_base
-    whole = timeline.dts[0] // base.denominator * base.numerator
-    rest = (timeline.dts[0] - whole // base.numerator * base.denominator) * base.numerator
-    shown = sorted(timeline.pts)
-    steps = [after - time for time, after in zip(shown, (*shown[1:], timeline.end), strict=True)]
-    shortest, longest = (step * base.numerator for step in (min(steps), timeline.end - timeline.last))
-    place = timeline.pts.index(timeline.last)
-    ending = f"if(eq(N\\,{place})+eq(N\\,{len(shown) - 1})\\,{longest}\\,{shortest})"
-    return whole, f"setts=pts=PTS+{rest}:dts=DTS+{rest}:duration={ending}"
+    seconds, rest = divmod(timeline.dts[0] - earlier, timeline.base.denominator)
+    unit = timeline.base.numerator
+    steps = timeline.steps()
+    shortest, longest = min(steps) * unit, steps[-1] * unit
+    last = timeline.pts.index(timeline.last)
+    duration = f"if(eq(N\\,{last})+eq(N\\,{len(steps) - 1})\\,{longest}\\,{shortest})"
+    return str(seconds * unit), f"setts=pts=PTS+{rest * unit}:dts=DTS+{rest * unit}:duration={duration}"
 
 
 def _command(
     info: FilmInfo,
     encoding: Encoding,
+    plans: Sequence[StreamPlan],
     timeline: Timeline,
     output: Path,
     tags: Mapping[str, str],
     piece: tuple[int, int | None] | None,
+    attachments: Sequence[Attachment],
 ) -> list[str]:
     """The ffmpeg command, a list of arguments."""
-    whole, times = _set_times(info, timeline)
-    joined = ffmpeg.input("pipe:0", format=encoding.chunk_suffix[1:], itsoffset=whole)
-    source = ffmpeg.input(film_url(info.path), protocol_whitelist="file,pipe")
-    plans = [plan for plan in plan_streams(info, output.suffix.lower()) if plan.action in ("colour", "copy", "convert")]
-    mapped = [joined["v:0"] if plan.action == "colour" else source[str(plan.stream.index)] for plan in plans]
+    suffix = output.suffix.lower()
+    earlier = round((piece[0] - info.start_pts) * info.time_base / timeline.base) if piece else 0
+    shift, times = _set_times(timeline, earlier)
+    rate = _default_rate(info, timeline, suffix)
+    if rate is not None:
+        shift = _decimal((timeline.dts[0] - earlier) * timeline.base)
+    joined = ffmpeg.input("pipe:0", format=encoding.chunk_suffix[1:], itsoffset=shift)
+    source = ffmpeg.input(film_url(info.path), protocol_whitelist="file,pipe", **_cut(info, piece))
+    kept = [plan for plan in plans if plan.action in ("colour", "copy", "convert")]
+    mapped = [joined["v:0"] if plan.action == "colour" else source[str(plan.stream.index)] for plan in kept]
     # Never found, and optional: it makes the source an input even where no stream of it is copied.
     mapped.append(source[f"{len(info.streams)}?"])
-    film = next(place for place, plan in enumerate(plans) if plan.action == "colour")
+    film = next(place for place, plan in enumerate(kept) if plan.action == "colour")
     number = 0 if film > 0 else 1  # ffmpeg-python numbers inputs in the order of their first use
-    options: dict[str, Any] = {"c": "copy", "map_metadata": str(number), "map_chapters": str(number), "copyts": None}
-    for place, plan in enumerate(plans):
+    options: dict[str, Any] = {"c": "copy", "map_metadata": number, "map_chapters": -1 if piece else number, "copyts": None}
+    for place, plan in enumerate(kept):
         options[f"map_metadata:s:{place}"] = f"{number}:s:{plan.stream.index}"
         options[f"disposition:{place}"] = "+".join(plan.stream.dispositions) or "0"
         if plan.action == "convert":
             options[f"c:{place}"] = plan.codec
-    options[f"bsf:{film}"] = times
-    options.update(_container_options(info, encoding, film, output.suffix.lower(), tags))
+    options.update({f"bsf:{film}": times} if rate is None else {f"r:{film}": rate})
+    options.update(_container_options(info, encoding, film, suffix, tags))
     graph = ffmpeg.output(*mapped, film_url(output), **options)
-    graph = graph.global_args("-hide_banner", "-nostdin", "-loglevel", "error", "-fflags", "+bitexact")
+    graph = graph.global_args("-hide_banner", "-nostdin", "-loglevel", "error")
     command = ffmpeg.compile(graph, cmd=find_ffmpeg(), overwrite_output=True)
-    # ffmpeg-python gives each option once.
-    sets = [word for name, value in tags.items() for word in ("-metadata", f"{name}={value}")]
-    sets += [word for name, _ in info.film_stream.tags if name in _STALE for word in (f"-metadata:s:{film}", f"{name}=")]
+    # ffmpeg-python gives each option once; these are given several times.
+    sets = [("-metadata", f"{name}={value}") for name, value in tags.items()]
+    sets += [(f"-metadata:s:{film}", f"{name}=") for name, _ in info.film_stream.tags if name in _STALE]
+    for place, attachment in enumerate(attachments, len(kept)):
+        sets.append(("-attach", film_url(attachment.path)))
+        sets += [(f"-metadata:s:{place}", f"{name}={value}") for name, value in attachment.tags]
     place = command.index(film_url(output))
-    return command[:place] + sets + command[place:]
+    return [*command[:place], *(word for pair in sets for word in pair), *command[place:]]
+
+
+def _default_rate(info: FilmInfo, timeline: Timeline, suffix: str) -> Fraction | None:
+    """The constant rate to write into a Matroska track, if the film has one.
+
+    There ffmpeg takes it as an option, but then must not filter the packets: it would do that in steps of one frame. It
+    need not either, since milliseconds can be shifted exactly, and durations are all the same.
+    """
+    if suffix not in MATROSKA_FAMILY or info.average_rate is None or not timeline.is_constant():
+        return None
+    mean = sum(timeline.steps()) * timeline.base / len(timeline.pts)
+    return info.average_rate if abs(mean * info.average_rate - 1) < Fraction(1, 100) else None
+
+
+def _cut(info: FilmInfo, piece: tuple[int, int | None] | None) -> dict[str, Any]:
+    """Options of the source as an input: which part of its sound and subtitles, and when it is to begin."""
+    if piece is None:
+        return {}
+    first, end = piece
+    cut = {"seek_timestamp": 1, "ss": _decimal(first * info.time_base), "itsoffset": _decimal((info.start_pts - first) * info.time_base)}
+    return cut if end is None else {**cut, "to": _decimal(end * info.time_base)}
+
+
+def _decimal(seconds: Fraction) -> str:
+    return f"{float(seconds):.6f}"
 
 
 def _container_options(
     info: FilmInfo, encoding: Encoding, film: int, suffix: str, tags: Mapping[str, str]
 ) -> dict[str, Any]:
-    options: dict[str, Any] = {"avoid_negative_ts": "disabled", "max_interleave_delta": "0"}
+    # Bit-exact writing leaves out random numbers, dates and versions: the same film gives the same file.
+    options: dict[str, Any] = {"avoid_negative_ts": "disabled", "max_interleave_delta": 0, "fflags": "+bitexact"}
     if suffix in MP4_FAMILY:
         options["video_track_timescale"] = info.time_base.denominator
         options["movie_timescale"] = _movie_timescale(info)

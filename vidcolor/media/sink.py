@@ -80,7 +80,7 @@ class ChunkWriter:
             context.sample_aspect_ratio = info.sar
         context.colorspace, context.color_range = matrix_code(info), 2 if encoding.format.full_range else info.tags.range
         context.color_primaries, context.color_trc = info.tags.primaries, info.tags.transfer
-        if info.interlaced and encoding.interlaced:
+        if encoding.interlaced:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
         context.field_order = _FIELD_ORDERS[info.field_order]
         return stream

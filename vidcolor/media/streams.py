@@ -39,17 +39,17 @@ _SUBTITLES = {
 }
 _TEXT_TARGET = {".mp4": "mov_text", ".m4v": "mov_text", ".mov": "mov_text", ".mkv": "srt", ".webm": "webvtt"}
 _DATA = {".ts": frozenset("klv scte_35 timed_id3 smpte_klv epg".split())}
-_COVERS = {".mp4": frozenset("png mjpeg bmp".split()), ".m4v": frozenset("png mjpeg bmp".split()), ".mkv": None}
+_COVERS = {".mp4": frozenset("png mjpeg bmp".split()), ".m4v": frozenset("png mjpeg bmp".split())}
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """One stream's fate: `action` is "colour", "copy", "convert", "remake" or "drop"; `note` says so when it is none of the first two."""
+    """One stream's fate."""
 
     stream: StreamInfo
-    action: str
+    action: str  # "colour", "copy", "attach" (as a file), "convert", "remake", "drop"
     codec: str = ""  # what it is converted to
-    note: str = ""
+    note: str = ""  # a sentence, where the stream is not carried over as it is
 
 
 def plan_streams(info: FilmInfo, suffix: str) -> tuple[StreamPlan, ...]:
@@ -75,6 +75,8 @@ def _audio_fits(codec: str, held: frozenset[str] | None, suffix: str) -> bool:
 def _plan(info: FilmInfo, stream: StreamInfo, suffix: str) -> StreamPlan:
     if stream.index == info.film:
         return StreamPlan(stream, "colour")
+    if suffix == ".mkv" and (stream.attached_picture or stream.kind == "attachment"):
+        return StreamPlan(stream, "attach")
     if stream.kind == "video":
         held = _COVERS.get(suffix, frozenset()) if stream.attached_picture else _VIDEO[suffix]
         return _copy_or_drop(stream, suffix, held is None or stream.codec in held)
@@ -82,8 +84,6 @@ def _plan(info: FilmInfo, stream: StreamInfo, suffix: str) -> StreamPlan:
         return _copy_or_drop(stream, suffix, _audio_fits(stream.codec, _AUDIO[suffix], suffix))
     if stream.kind == "subtitle":
         return _plan_subtitle(stream, suffix)
-    if stream.kind == "attachment":
-        return _copy_or_drop(stream, suffix, suffix == ".mkv")
     if stream.codec_tag in ("tmcd", "text"):
         what = "time code" if stream.codec_tag == "tmcd" else "chapter names"
         if suffix not in MP4_FAMILY:
