@@ -6,6 +6,7 @@ from collections import deque
 
 import numpy as np
 
+from vidcolor.temporal.cuts import CutDetector
 from vidcolor.temporal.shots import Decision, ShotDetector
 from vidcolor.temporal.smoother import Smoother
 
@@ -21,37 +22,39 @@ class TemporalWindow:
         strength: of the smoother, 0 (off: ab comes out as it went in) … 1.
     """
 
-    CONTEXT_BEFORE = Smoother.LOOKBACK + ShotDetector.LOOKBACK
-    CONTEXT_AFTER = Smoother.RADIUS + ShotDetector.LATENCY
+    CONTEXT_BEFORE = max(CutDetector.LOOKBACK + Smoother.LOOKBACK, ShotDetector.LOOKBACK)
+    CONTEXT_AFTER = max(CutDetector.LATENCY + Smoother.RADIUS, ShotDetector.LATENCY)
     DELAY = CONTEXT_AFTER  # frames pushed after a frame before it comes out
 
     def __init__(self, strength: float = 1.0) -> None:
         self._shots = ShotDetector()
-        self._smoother = Smoother(strength)
-        self._undecided: deque[tuple[np.ndarray, np.ndarray]] = deque()
+        self._smoother = Smoother(self._shots.motion, strength)
+        self._unsmoothed: deque[np.ndarray] = deque()
+        self._smoothed: deque[np.ndarray] = deque()
         self._decisions: deque[Decision] = deque()
         self._given = 0
 
     def push(self, small_luma: np.ndarray, ab: np.ndarray) -> list[tuple[int, np.ndarray, Decision]]:
         """The next frame: luma (h, w) uint8, ab (2, h', w') float32 in Lab units → the frames that are done."""
-        self._undecided.append((small_luma, ab))
-        return self._smooth(self._shots.push(small_luma))
+        self._unsmoothed.append(ab)
+        self._decisions += self._shots.push(small_luma)
+        self._smooth()
+        return self._done()
 
     def flush(self) -> list[tuple[int, np.ndarray, Decision]]:
         """The frames that remain; nothing may be pushed after it."""
-        done = self._smooth(self._shots.flush())
-        return done + self._number(self._smoother.flush())
+        self._decisions += self._shots.flush()
+        self._smooth()
+        self._smoothed += self._smoother.flush()
+        return self._done()
 
-    def _smooth(self, decisions: list[Decision]) -> list[tuple[int, np.ndarray, Decision]]:
-        done = []
-        for decision in decisions:
-            self._decisions.append(decision)
-            done += self._number(self._smoother.push(*self._undecided.popleft(), decision))
-        return done
+    def _smooth(self) -> None:
+        while self._smoother.count < self._shots.motion.count:
+            self._smoothed += self._smoother.push(self._unsmoothed.popleft())
 
-    def _number(self, smoothed: list[np.ndarray]) -> list[tuple[int, np.ndarray, Decision]]:
+    def _done(self) -> list[tuple[int, np.ndarray, Decision]]:
         done = []
-        for ab in smoothed:
-            done.append((self._given, ab, self._decisions.popleft()))
+        while self._smoothed and self._decisions:
+            done.append((self._given, self._smoothed.popleft(), self._decisions.popleft()))
             self._given += 1
         return done
