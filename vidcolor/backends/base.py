@@ -27,6 +27,7 @@ class Backend(Protocol):
 
     info: BackendInfo
     slots: int  # batches that may be under way; starting one more waits for the oldest
+    batch: int  # pictures in one batch that suit it best; any other number works too. May fall when memory runs out
 
     def start(self, lightness: np.ndarray) -> Callable[[], np.ndarray]:
         """Begin to colour ``lightness`` (N, 1, H, W), float32, L* 0…100; the array may not change until the result is taken.

@@ -1,0 +1,155 @@
+"""An exported network as a torch module: the ONNX file that every backend runs, executed by torch.
+
+It knows the operators that `vidcolor export` writes. Arithmetic on shapes (integers) is done once for every input shape
+and remembered, so that what is captured into a CUDA graph or compiled consists of the network's own layers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import torch
+import torch.nn.functional as F
+from onnx import TensorProto, numpy_helper
+from torch import Tensor, nn
+
+from vidcolor.errors import ModelError
+
+Value = Tensor | np.ndarray | float  # tensors and floats are the network's numbers, arrays the integers of its shapes
+TYPES = {TensorProto.FLOAT: torch.float32, TensorProto.FLOAT16: torch.float16}
+
+
+class OnnxNetwork(nn.Module):
+    """L* (N, 1, H, W), 0…100 → ab (N, 2, H / output_stride, W / output_stride) in Lab units, as the graph computes it,
+    in the precision that is written in the graph (`models/precision.py`).
+
+    Raises:
+        ModelError: the graph has an operator that is not known here.
+    """
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        super().__init__()
+        graph = model.graph
+        unknown = sorted({node.op_type for node in graph.node} - set(OPERATORS))
+        if unknown:
+            raise ModelError("torch cannot run this network", f"it has the operators {', '.join(unknown)}")
+        self._nodes = [
+            (OPERATORS[n.op_type], tuple(n.input), n.output[0], {a.name: _attribute(a) for a in n.attribute})
+            for n in graph.node
+        ]
+        self._input, self._output = graph.input[0].name, graph.output[0].name
+        self._constants: dict[str, np.ndarray | float] = {}
+        self._places: dict[str, str] = {}  # tensor → the parameter that holds it
+        scales = {name for node in graph.node if node.op_type == "Resize" for name in node.input[1:]}
+        for index, tensor in enumerate(graph.initializer):
+            values = numpy_helper.to_array(tensor)
+            if values.dtype.kind == "f" and values.ndim == 0:
+                self._constants[tensor.name] = float(values)
+            elif values.dtype.kind == "f" and tensor.name not in scales:
+                self._places[tensor.name] = f"p{index}"
+                self.register_parameter(f"p{index}", nn.Parameter(torch.from_numpy(values.copy()), requires_grad=False))
+            else:
+                self._constants[tensor.name] = values
+        self._known: dict[tuple[int, ...], dict[str, np.ndarray]] = {}  # integers by input shape
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        shape = tuple(lightness.shape)
+        known = self._known.get(shape)
+        integers: dict[str, np.ndarray] = {}
+        values: dict[str, Value] = {**self._constants, **(known or {}), self._input: lightness}
+        values |= {name: getattr(self, place) for name, place in self._places.items()}
+        for operator, inputs, output, attributes in self._nodes:
+            if output not in values:
+                values[output] = operator(*(values[name] if name else None for name in inputs), **attributes)
+                if isinstance(values[output], np.ndarray):
+                    integers[output] = values[output]
+        if known is None:
+            self._known[shape] = integers
+        return values[self._output]
+
+
+def _attribute(attribute: onnx.AttributeProto) -> object:
+    value = onnx.helper.get_attribute_value(attribute)
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _ints(value: Value) -> list[int]:
+    return [int(v) for v in np.atleast_1d(np.asarray(value))]
+
+
+def _conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1, **_: object) -> Tensor:  # fmt: skip
+    top, left, bottom, right = pads
+    if (top, left) != (bottom, right):
+        x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
+    return F.conv2d(x, weight, bias, tuple(strides), (top, left), tuple(dilations), group)
+
+
+def _resize(x: Tensor, _roi: object, scales: np.ndarray, *, mode: str, **_: object) -> Tensor:
+    if mode != "nearest":
+        raise ModelError("torch cannot run this network", f"it resizes by '{mode}'")
+    return F.interpolate(x, scale_factor=tuple(float(scale) for scale in scales[2:]), mode="nearest")
+
+
+def _cast(x: Value, *, to: int) -> Value:
+    return x.to(TYPES[to]) if isinstance(x, Tensor) else x
+
+
+def _slice(x: Value, starts: Value, ends: Value, axes: Value | None = None, steps: Value | None = None) -> Value:
+    index = [slice(None)] * x.ndim
+    axes = range(len(_ints(starts))) if axes is None else _ints(axes)
+    steps = [1] * len(_ints(starts)) if steps is None else _ints(steps)
+    for axis, start, end, step in zip(axes, _ints(starts), _ints(ends), steps, strict=True):
+        index[axis] = slice(start, end, step)
+    return x[tuple(index)]
+
+
+def _divide(a: Value, b: Value) -> Value:
+    return a // b if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) else a / b
+
+
+def _unsqueeze(x: Value, axes: Value) -> Value:
+    for axis in sorted(_ints(axes)):
+        x = np.expand_dims(x, axis) if isinstance(x, np.ndarray) else x.unsqueeze(axis)
+    return x
+
+
+def _expand(x: Tensor, shape: Value) -> Tensor:
+    return x.expand(torch.broadcast_shapes(tuple(x.shape), tuple(_ints(shape))))
+
+
+def _gemm(a: Tensor, b: Tensor, c: Tensor, *, transB: int = 0, **_: object) -> Tensor:  # noqa: N803 (ONNX's name)
+    return a @ (b.T if transB else b) + c
+
+
+def _concat(*parts: Value, axis: int) -> Value:
+    return np.concatenate(parts, axis) if isinstance(parts[0], np.ndarray) else torch.cat(parts, axis)
+
+
+def _reshape(x: Value, shape: Value, **_: object) -> Value:
+    return x.reshape(_ints(shape))
+
+
+OPERATORS: dict[str, Callable[..., Value]] = {
+    "Add": lambda a, b: a + b,
+    "Cast": _cast,
+    "Clip": torch.clamp,
+    "Concat": _concat,
+    "Conv": _conv,
+    "Div": _divide,
+    "Expand": _expand,
+    "Gemm": _gemm,
+    "Mul": lambda a, b: a * b,
+    "PRelu": lambda x, slope: F.prelu(x, slope.reshape(-1)),
+    "ReduceMean": lambda x, axes, keepdims=1, **_: x.mean(_ints(axes), keepdim=bool(keepdims)),
+    "Relu": F.relu,
+    "Reshape": _reshape,
+    "Resize": _resize,
+    "Shape": lambda x, start=0, end=None: np.array(x.shape[start:end], np.int64),
+    "Sigmoid": torch.sigmoid,
+    "Slice": _slice,
+    "Squeeze": lambda x, *_: x.squeeze(),
+    "Sub": lambda a, b: a - b,
+    "Unsqueeze": _unsqueeze,
+}
