@@ -125,6 +125,8 @@ class TextReport:
         if event["error"]:
             self._say(f"vidcolor: {event['error']}")
             return
+        if event.get("dry_run"):
+            return
         if event["kind"] == "picture":
             self._say(f"  done: {event['output']}, {event['seconds']:.1f} s")
             return

@@ -65,7 +65,7 @@ CODECS = {
             crf=20, max_crf=63, preset="8", presets=tuple(map(str, range(14))), least=16,
         ),
         Codec(
-            "ffv1", "ffv1", (".mkv",), ".mov", (8, 9, 10, 12, 14, 16), _ALL,
+            "ffv1", "ffv1", (".mkv",), ".mp4", (8, 9, 10, 12, 14, 16), _ALL,
             lossless=True, options=(("level", "3"), ("slicecrc", "1"), ("g", "1")), interlaced=True,
         ),
         Codec(
