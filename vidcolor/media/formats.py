@@ -223,7 +223,8 @@ def _choose_suffix(info: FilmInfo, codec: Codec, wanted: str | None) -> tuple[st
     if own in codec.suffixes and own in _SUFFIXES_OF.get(info.container, ()) and not cannot_copy(info, own):
         return own, ""
     family = _SUFFIXES_OF.get(info.container, frozenset())
-    preferred = sorted(codec.suffixes, key=lambda s: (s not in family, codec.suffixes.index(s)))
+    others = [s for s in codec.suffixes if s not in (".m4v", ".m2ts", ".mts")]
+    preferred = sorted(others, key=lambda s: (s not in family, others.index(s)))
     if info.container == "matroska,webm":
         preferred = [s for s in preferred if s in MATROSKA_FAMILY and s != ".webm"] + preferred
     suffix = next((s for s in preferred if not cannot_copy(info, s)), ".mkv")

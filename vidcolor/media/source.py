@@ -184,6 +184,7 @@ class FilmSource:
         """
         if self.info.container not in _SEEKABLE or start <= self.info.start_pts:
             return None
+        self._show_beginning()
         back = max(1, round(Fraction(1) / self.info.time_base))
         target = start
         while target > self.info.start_pts:
@@ -198,6 +199,17 @@ class FilmSource:
         self._container.close()
         self._open(self._threading)
         return None
+
+
+    def _show_beginning(self) -> None:
+        """Let the decoder see the first packet: x264 names its version there and nowhere else, and FFmpeg decodes the
+        4:4:4 pictures of versions with a certain fault in the way that they were coded."""
+        try:
+            first = next((packet for packet in self._container.demux(self._stream) if packet.size), None)
+            if first is not None:
+                first.decode()
+        except av.error.FFmpegError:
+            pass  # it is met again, and recorded, where the film is decoded from its beginning
 
 
 def luma_reader(info: FilmInfo) -> Callable[[av.VideoFrame], np.ndarray]:

@@ -11,11 +11,11 @@ MATROSKA_FAMILY = frozenset({".mkv", ".webm"})
 TRANSPORT_STREAM = frozenset({".ts", ".m2ts", ".mts"})
 
 # What FFmpeg's muxers take; None: anything.
-_MP4_AUDIO = frozenset("aac mp3 mp2 mp1 ac3 eac3 alac opus flac dts vorbis truehd".split())
+_MP4_AUDIO = frozenset("aac mp3 ac3 eac3 alac opus flac dts vorbis truehd".split())  # MP2 would be taken for MP3
 _AUDIO: dict[str, frozenset[str] | None] = {
     ".mp4": _MP4_AUDIO,
     ".m4v": frozenset("aac ac3 eac3 alac mp3".split()),
-    ".mov": (_MP4_AUDIO - {"opus", "flac", "vorbis", "truehd", "dts"}) | frozenset({"amr_nb", "amr_wb"}),
+    ".mov": (_MP4_AUDIO - {"opus", "flac", "vorbis", "truehd", "dts"}) | frozenset({"mp2", "amr_nb", "amr_wb"}),
     ".mkv": None,
     ".webm": frozenset("opus vorbis".split()),
     ".ts": frozenset("aac aac_latm mp3 mp2 mp1 ac3 eac3 dts opus truehd".split()),
