@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 
 SIDE = 3  # frames looked at on each side of a possible cut: flashes and damage of up to SIDE - 1 frames are no cuts
+SHORTEST = 2  # frames of a shot at either end of the film: a single one would be a flash
 NEIGHBOURS = 8  # frames on each side whose changes say what is usual here
 SHAPE = (24, 40)  # rows and columns of the picture that is compared
 SHIFT = 2  # rows and columns by which two pictures may be displaced against each other
 LEAST_CHANGE = 0.35  # of 0…2: below this, no change is a cut
-TIMES_USUAL = 2.5
+TIMES_USUAL = 2.5  # the upper quartile of the changes around
 
 
 class CutDetector:
@@ -69,7 +70,7 @@ class CutDetector:
         return self._changes[n]
 
     def _is_cut(self, n: int) -> bool:
-        if n == 0 or self._change(n) < LEAST_CHANGE:
+        if min(n, self._count - n) < SHORTEST or self._change(n) < LEAST_CHANGE:
             return False
         around = range(max(1, n - NEIGHBOURS), min(n + NEIGHBOURS + 1, self._count))
         usual = sorted(self._change(m) for m in around if m != n)

@@ -17,6 +17,7 @@ from vidcolor.temporal.motion import AFTER, BEFORE, MotionWindow, warp
 LEVELS = (2, 3)  # trends over 4 and 8 frames either way: the shorter sees short dissolves, the longer slow ones
 STEADY = 1.1  # times the curvature, and
 NOISE = 2.0  # 8-bit codes beyond that: how large a trend must be to count
+SPAN = 2 ** max(LEVELS)  # frames
 NEAR = 1  # frames either way over which trend and curvature are averaged
 MAJORITY = 6  # frames either way among which most must show a trend
 _EXPOSURE = (61, 61)
@@ -26,7 +27,7 @@ _DETAIL = (7, 7)
 class DissolveDetector:
     """Call push() after each frame added to the motion window; learn LATENCY frames later if a frame is in a dissolve."""
 
-    REACH = 2 ** max(LEVELS) + NEAR + MAJORITY
+    REACH = SPAN + NEAR + MAJORITY
     LATENCY = REACH
 
     def __init__(self, motion: MotionWindow) -> None:
@@ -38,6 +39,8 @@ class DissolveDetector:
     def push(self) -> list[bool]:
         """One more frame was added: the answer for the frame that is now certain, none or one."""
         self._count += 1
+        if self._count > SPAN:
+            self._change(self._count - 1 - SPAN)  # while its links are at hand
         return self._give(self._count - self.LATENCY)
 
     def flush(self) -> list[bool]:

@@ -18,8 +18,9 @@ _DETAIL = (3, 3)  # box that takes the grain out of residuals of luma
 _EXPOSURE = (31, 31)  # box over which a difference of luma counts as exposure, not as another object
 
 BEFORE, AFTER = -1, 1
+LEVELS = 4  # links go over 1, 2, 4 and 8 frames
 KEPT_FRAMES = 64  # more than any user of the window looks back
-KEPT_LINKS = (5, 10, 20, 20)  # frames, by level: when a link was last chained or warped along; later it is made anew
+KEPT_LINKS = (2, 4, 9, 16)  # frames, by level, after which a link is not needed again but at a film's end: made anew
 
 
 class Link(NamedTuple):
@@ -123,6 +124,9 @@ class MotionWindow:
         self._repeats[n] = not cut and self._last is not None and np.array_equal(small_luma, self._last)
         self._luma[n], self._cut[n], self._last = luma, cut, small_luma
         self.count += 1
+        for level in range(LEVELS):
+            self.link(level, BEFORE, n)
+            self.link(level, AFTER, n - 2**level)
         self._forget()
 
     def luma(self, n: int) -> np.ndarray:

@@ -1,9 +1,10 @@
 """Colour made steady: each frame's ab is averaged along motion with its neighbours' inside the shot.
 
-The average is built in levels. Level k mixes each frame with those 2^k before and after it, taken from the level
-below; so four levels reach RADIUS = 1 + 2 + 4 + 8 frames either way with eight warps, and the links over 2^(k+1)
-frames are two links over 2^k chained. Nothing is recursive: a frame's result depends on LOOKBACK frames before it and RADIUS
-after, and is the same wherever a chunk begins.
+The average is built in levels. Level k mixes each frame with those 2^k before and after it, weighted 1 : 2 : 1 and
+taken from the level below (1 : 1 : 1 would let through what flickers from frame to frame). So four levels reach
+RADIUS = 1 + 2 + 4 + 8 frames either way with eight warps, and the links over 2^(k+1) frames are two links over 2^k
+chained. Nothing is recursive: a frame's result depends on LOOKBACK frames before it and RADIUS after, and is the same
+wherever a chunk begins.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ import cv2
 import numpy as np
 
 from vidcolor.errors import UsageError
-from vidcolor.temporal.motion import AFTER, BEFORE, Link, MotionWindow, luma_trust, warp
+from vidcolor.temporal.motion import AFTER, BEFORE, LEVELS, Link, MotionWindow, luma_trust, warp
 
-LEVELS = 4
 REPEATS = 7  # frames: how far back the first of a run of equal pictures is looked for
 
 
@@ -23,7 +23,7 @@ class Smoother:
 
     Args:
         motion: the same frames' motion. A frame is added to it before its ab is pushed here.
-        strength: 0 hands the frames through untouched, 1 counts trusted neighbours as much as the frame itself.
+        strength: 0 hands the frames through untouched; at 1 two trusted neighbours count as much as the frame itself.
     """
 
     RADIUS = 2**LEVELS - 1
@@ -40,8 +40,12 @@ class Smoother:
 
     def push(self, ab: np.ndarray) -> list[np.ndarray]:
         """The next frame's ab (2, h, w) float32 in Lab units → smoothed ab, none or one."""
-        self._own[self.count] = ab
+        n = self.count
+        self._own[n] = ab
         self.count += 1
+        for level in range(1, LEVELS + 1 if self._strength else 1):  # while their links are at hand
+            if n + 1 >= 2**level:
+                self._level(level, n + 1 - 2**level)
         return self._give(self.count - self.RADIUS)
 
     def flush(self) -> list[np.ndarray]:
@@ -88,7 +92,7 @@ class Smoother:
             seen = warp(self._level(level - 1, n + side * 2 ** (level - 1)), link)
             trust = luma_trust(luma, cv2.extractChannel(seen, 2))
             trust *= link.trust
-            trust *= self._strength
+            trust *= self._strength / 2
             sum_a = sum_a + cv2.extractChannel(seen, 0) * trust
             sum_b = sum_b + cv2.extractChannel(seen, 1) * trust
             weight += trust

@@ -1,0 +1,120 @@
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scenes import SIZE, dissolve, flash, flicker, luma, scratched, shot
+
+from vidcolor.evaluation.films import cut_f1, dissolve_f1
+from vidcolor.temporal.shots import ShotDetector
+
+ROOT = Path(__file__).parents[2]
+SHARED = Path(os.environ.get("VIDCOLOR_SHARED_DATA", ROOT / "../shared/data"))
+LABELLED_CUTS = {
+    "bw_abomb_1950s.mp4": [44, 134, 299],
+    "bw_london_1900s.mp4": [60, 300],
+    "bw_polar_1951.mp4": [34, 134, 207, 290],
+    "col_bikes_cuts.mp4": [30, 76, 137, 187, 242],
+}
+
+
+def decide(film):
+    detector = ShotDetector()
+    decisions = [decision for picture in film for decision in detector.push(picture)]
+    return decisions + detector.flush()
+
+
+def cuts(film):
+    return [n for n, decision in enumerate(decide(film)) if decision.cut]
+
+
+def dissolves(film):
+    marks = [0, *(int(decision.dissolve) for decision in decide(film)), 0]
+    edges = np.flatnonzero(np.diff(marks))
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def small_luma_of(path, short_side=144):
+    import av
+
+    pictures = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            plane = frame.planes[0]
+            y = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+            scale = short_side / min(y.shape)
+            size = (round(y.shape[1] * scale), round(y.shape[0] * scale))
+            pictures.append(cv2.resize(np.ascontiguousarray(y), size, interpolation=cv2.INTER_AREA))
+    return pictures
+
+
+def test_hard_cuts_are_found():
+    film = np.concatenate([shot(1, 20), shot(2, 9), shot(3, 30, (-1, 0.5)), shot(4, 12)])
+    assert cuts(luma(film)) == [20, 29, 59]
+
+
+def test_cuts_are_found_in_a_worn_film():
+    film = np.concatenate([shot(1, 25), shot(2, 25), shot(3, 25)])
+    assert cuts(luma(scratched(flicker(film, 5), 6))) == [25, 50]
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_flash_is_no_cut(frames):
+    assert cuts(luma(flash(shot(1, 40), 17, frames))) == []
+    assert cuts(luma(flash(shot(1, 40), 40 - frames, frames)))[:1] in ([], [38])  # the last two frames may be a shot
+
+
+def test_flicker_and_scratches_are_no_cuts():
+    film = shot(1, 60)
+    assert cuts(luma(flicker(film, 3, 0.2))) == []
+    assert cuts(luma(scratched(film, 4))) == []
+
+
+@pytest.mark.parametrize("speed", [3, 8, 16])
+def test_a_fast_pan_is_no_cut(speed):
+    pan = shot(1, 60, (speed, 0))
+    film = np.concatenate([np.repeat(pan[:1], 15, 0), pan, np.repeat(pan[-1:], 15, 0)])
+    assert cuts(luma(film)) == []
+    assert dissolves(luma(film)) == []
+
+
+@pytest.mark.parametrize("frames", [12, 24, 48])
+def test_dissolves_are_found_and_are_no_cuts(frames):
+    film = luma(dissolve(shot(1, 60), shot(2, 70, (-0.4, 0.2)), frames))
+    score = dissolve_f1(dissolves(film), [(60 - frames, 60)])
+    assert (score.hits, score.false, score.missed) == (1, 0, 0)
+    assert cuts(film) == []
+
+
+def test_a_decision_comes_latency_frames_later_and_none_is_lost():
+    detector = ShotDetector()
+    film = luma(shot(1, ShotDetector.LATENCY + 5))
+    counts = [len(detector.push(picture)) for picture in film]
+    assert counts == [0] * ShotDetector.LATENCY + [1] * 5
+    assert len(detector.flush()) == ShotDetector.LATENCY
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 3])
+@pytest.mark.parametrize("size", [(1, 1), (3, 7), (17, 33), SIZE])
+def test_tiny_films_are_one_shot(frames, size):
+    film = luma(np.full((frames, *size), 90.0))
+    assert len(decide(film)) == frames
+    assert cuts(film) == []
+
+
+@pytest.mark.parametrize("name", LABELLED_CUTS)
+def test_labelled_cuts_of_real_films(name):
+    path = SHARED / "video" / name
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    score = cut_f1(cuts(small_luma_of(path)), LABELLED_CUTS[name])
+    assert (score.false, score.missed) == (0, 0)
+
+
+def test_the_sample_film():
+    labels = json.loads((ROOT / "samples/labels.json").read_text())["film.mp4"]
+    film = small_luma_of(ROOT / "samples/film.mp4")
+    assert cut_f1(cuts(film), labels["cuts"]).f1 == 1
+    assert dissolve_f1(dissolves(film), [tuple(d) for d in labels["dissolves"]]).f1 == 1

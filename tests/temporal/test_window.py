@@ -1,0 +1,146 @@
+import cv2
+import numpy as np
+import pytest
+from scenes import SIZE, dissolve, flash, flicker, luma, plain_ab, scratched, shot, texture
+
+from vidcolor.errors import UsageError
+from vidcolor.evaluation.films import chroma_flicker, motion_of_shot
+from vidcolor.temporal.window import TemporalWindow
+
+
+def run(film, ab, strength=1.0):
+    window = TemporalWindow(strength)
+    done = [frame for luma_, ab_ in zip(film, ab, strict=True) for frame in window.push(luma_, ab_)]
+    done += window.flush()
+    assert [index for index, _, _ in done] == list(range(len(film)))
+    return done
+
+
+def smoothed(film, ab, strength=1.0):
+    return np.stack([ab for _, ab, _ in run(film, ab, strength)])
+
+
+def noisy_ab(film, seed, noise=4.0):
+    """Colours that follow luma, with the noise of a network that sees each frame alone."""
+    rng = np.random.default_rng(seed)
+    half = [cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for picture in film]
+    clean = np.stack([np.stack((picture * 0.2 - 20, 30 - picture * 0.3)) for picture in half]).astype(np.float32)
+    blotches = rng.standard_normal(clean.shape).astype(np.float32)
+    blotches = np.stack([[cv2.GaussianBlur(plane, (0, 0), 4) for plane in frame] for frame in blotches])
+    return clean, clean + noise * blotches / blotches.std()
+
+
+@pytest.fixture(scope="module")
+def eventful():
+    """A film of 260 frames with cuts, a dissolve, a flash, wear, held pictures and a shot of one frame."""
+    mixed = dissolve(shot(3, 60), shot(4, 60, (-0.7, 0.1)), 24)
+    worn = scratched(flicker(shot(2, 50, (1.5, 0)), 1), 2)
+    held = np.repeat(shot(5, 10), (1, 3, 2, 3, 2, 9, 1, 1, 2, 1), 0)
+    film = np.concatenate((flash(shot(1, 40), 20), worn, mixed, shot(7, 1), held, shot(6, 260)))[:260]
+    film = luma(film)
+    return film, noisy_ab(film, 9)[1]
+
+
+def test_a_piece_with_its_context_equals_one_run_bit_for_bit(eventful):
+    film, ab = eventful
+    whole = run(film, ab)
+    for start, end in ((0, 30), (30, 41), (41, 160), (100, 101), (188, 215), (215, 260)):
+        first = max(0, start - TemporalWindow.CONTEXT_BEFORE)
+        last = end + TemporalWindow.CONTEXT_AFTER
+        piece = run(film[first:last], ab[first:last])[start - first : end - first]
+        for (_, ab_, decision), (_, whole_ab, whole_decision) in zip(piece, whole[start:end], strict=True):
+            assert np.array_equal(ab_, whole_ab)
+            assert decision == whole_decision
+
+
+def test_the_result_does_not_depend_on_the_number_of_threads(eventful):
+    film, ab = eventful
+    threads = cv2.getNumThreads()
+    results = []
+    try:
+        for count in (1, 4):
+            cv2.setNumThreads(count)
+            results.append(smoothed(film[:60], ab[:60]))
+    finally:
+        cv2.setNumThreads(threads)
+    assert np.array_equal(*results)
+
+
+def test_colour_never_crosses_a_cut():
+    film = luma(np.concatenate((shot(1, 30), shot(2, 30))))
+    ab = np.concatenate((plain_ab(30, 40, 10), plain_ab(30, -40, -10)))
+    result = smoothed(film, ab)
+    assert np.abs(result - ab).max() < 1e-4
+
+
+def test_strength_0_hands_ab_through_untouched(eventful):
+    film, ab = eventful
+    assert np.array_equal(smoothed(film, ab, 0), ab)
+
+
+def test_half_strength_lies_between():
+    film = luma(shot(1, 40))
+    _, ab = noisy_ab(film, 3)
+    motions = motion_of_shot(list(film[:, ::2, ::2]))
+    none, half, full = (chroma_flicker(list(smoothed(film, ab, s)), motions) for s in (0, 0.5, 1))
+    assert full < half < none
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
+def test_other_strengths_are_refused(strength):
+    with pytest.raises(UsageError, match="from 0"):
+        TemporalWindow(strength)
+
+
+def test_flicker_is_reduced_and_colour_kept():
+    film = luma(shot(1, 50, (0.8, 0.4)))
+    clean, ab = noisy_ab(film, 3)
+    result = smoothed(film, ab)
+    motions = motion_of_shot(list(film[:, ::2, ::2]))
+    assert chroma_flicker(list(result), motions) < 0.3 * chroma_flicker(list(ab), motions)
+    assert np.abs(result - clean).mean() < 0.5 * np.abs(ab - clean).mean()
+    assert np.hypot(*result.swapaxes(0, 1)).mean() > 0.95 * np.hypot(*clean.swapaxes(0, 1)).mean()
+
+
+def test_an_objects_colour_moves_with_it():
+    ground, disc = texture(1), texture(2)
+    film, ab, inside = [], [], []
+    for n in range(30):
+        mask = np.zeros(SIZE, np.uint8)
+        cv2.circle(mask, (20 + 2 * n, 36), 14, 1, -1)
+        film.append(np.where(mask, np.roll(disc, 2 * n, 1) * 0.5 + 120, ground * 0.5))
+        small = mask[::2, ::2].astype(bool)
+        ab.append(np.where(small, np.float32(40), np.float32(-20))[None].repeat(2, 0))
+        inside.append(cv2.erode(mask[::2, ::2], np.ones((5, 5), np.uint8)).astype(bool))
+    result = smoothed(luma(np.stack(film)), np.stack(ab))
+    for n in range(30):
+        assert result[n, 0][inside[n]].mean() > 37  # an average at fixed places falls to 10
+    assert result[:, :, :4].max() < -19  # and the ground above keeps its own
+
+
+def test_repeated_pictures_get_the_same_colour():
+    film = luma(np.repeat(shot(1, 24), [2, 3] * 12, 0))
+    _, noise = noisy_ab(luma(shot(1, 24)), 5)
+    result = smoothed(film, np.repeat(noise, [2, 3] * 12, 0))
+    same = [np.array_equal(film[n], film[n - 1]) for n in range(1, len(film))]
+    assert sum(same) == 36
+    for n, repeats in enumerate(same, 1):
+        assert np.array_equal(result[n], result[n - 1]) == repeats
+
+
+def test_a_dissolve_has_no_pop():
+    film = luma(dissolve(shot(1, 60), shot(2, 60, (-0.4, 0.2)), 24))
+    share = np.clip((np.arange(96) - 35) / 25, 0, 1)[:, None, None, None]
+    ab = plain_ab(96, 40, 10) * (1 - share) + plain_ab(96, -40, -10) * share
+    steps = np.abs(np.diff(smoothed(film, ab.astype(np.float32)), axis=0)).mean((2, 3))
+    assert (steps < 1.2 * np.abs(np.diff(ab, axis=0)).max((0, 2, 3))).all()
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 3, 40])
+@pytest.mark.parametrize(("size", "grid"), [((1, 1), (1, 1)), ((3, 7), (2, 4)), ((33, 51), (17, 26)), ((40, 50), (40, 50))])
+def test_sizes_and_lengths(frames, size, grid):
+    film = luma(np.concatenate([shot(seed, 1, size=size) for seed in range(frames)]) if frames else np.zeros((0, *size)))
+    ab = np.full((frames, 2, *grid), 7, np.float32)
+    result = [ab for _, ab, _ in run(film, ab)]
+    assert all(frame.shape == (2, *grid) and frame.dtype == np.float32 for frame in result)
+    assert all(np.allclose(frame, 7, atol=1e-4) for frame in result)
