@@ -12,6 +12,7 @@ from vidcolor.config import RunOptions
 from vidcolor.film.events import Event, Report
 from vidcolor.film.run import colour_film
 from vidcolor.film.still import StillColourer
+from vidcolor.media.source import luma_of_rgb
 
 
 def colorize_video(
@@ -61,6 +62,5 @@ def colorize_image(picture: np.ndarray, options: RunOptions | None = None) -> np
     """
     if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,)):
         raise ValueError(f"a picture is (H, W) or (H, W, 3), uint8 or uint16; this is {picture.shape} {picture.dtype}")
-    if picture.ndim == 3:
-        picture = np.rint(picture @ np.array([0.2126, 0.7152, 0.0722])).astype(picture.dtype)  # BT.709-6, section 3.2
-    return StillColourer(options or RunOptions()).colour(picture)
+    luma = luma_of_rgb(picture, "bt709") if picture.ndim == 3 else picture
+    return StillColourer(options or RunOptions()).colour(luma)

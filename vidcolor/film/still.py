@@ -14,7 +14,7 @@ from vidcolor.color.chroma import ChromaMerger
 from vidcolor.color.luma import LumaView
 from vidcolor.color.yuv import YuvFormat, chroma_from_code, luma_from_code, yuv_to_rgb
 from vidcolor.config import RunOptions
-from vidcolor.film.events import Event, Report, film_event
+from vidcolor.film.events import Event, Report, film_event, warning_event
 from vidcolor.film.outputs import check_output, output_for
 from vidcolor.files import whole_file
 from vidcolor.media.pictures import read_picture, write_picture
@@ -86,6 +86,8 @@ def colour_still(
         "backend_reason": colourer.backend.reason,
     }
     report(plan)
+    if picture.coloured:
+        report(warning_event(source, "the picture has colour already; it is coloured anew from its luma alone"))
     facts = {"output": str(target), "model": colourer.spec.name, "weights": colourer.weights.hash}
     if not dry_run:
         rgb = colourer.colour(picture.luma)
@@ -93,4 +95,5 @@ def colour_still(
             write_picture(temporary, rgb, picture)
         info = colourer.info
         facts |= {"backend": info.name, "precision": info.precision, "device": info.device}
+    facts["converted"] = list(picture.dropped)
     return film_event(source, kind="picture", **facts, seconds=round(time.monotonic() - started, 3), dry_run=dry_run)
