@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from vidcolor.errors import ModelError
 
-Value = Tensor | np.ndarray | float  # tensors and floats are the network's numbers, arrays the integers of its shapes
+# Tensors and floats are the network's numbers, arrays the integers of its shapes; tuples are either, once known.
+Value = Tensor | np.ndarray | float | tuple
+INTEGERS = (np.ndarray, np.generic)
 TYPES = {TensorProto.FLOAT: torch.float32, TensorProto.FLOAT16: torch.float16}
 
 
@@ -40,33 +42,35 @@ class OnnxNetwork(nn.Module):
             for n in graph.node
         ]
         self._input, self._output = graph.input[0].name, graph.output[0].name
-        self._constants: dict[str, np.ndarray | float] = {}
+        self._numbers: dict[str, float | tuple[float, ...]] = {}
+        self._integers: dict[str, np.ndarray] = {}
         self._places: dict[str, str] = {}  # tensor → the parameter that holds it
         scales = {name for node in graph.node if node.op_type == "Resize" for name in node.input[1:]}
         for index, tensor in enumerate(graph.initializer):
             values = numpy_helper.to_array(tensor)
-            if values.dtype.kind == "f" and values.ndim == 0:
-                self._constants[tensor.name] = float(values)
-            elif values.dtype.kind == "f" and tensor.name not in scales:
+            if values.dtype.kind != "f":
+                self._integers[tensor.name] = values
+            elif values.ndim == 0:
+                self._numbers[tensor.name] = float(values)
+            elif tensor.name in scales:
+                self._numbers[tensor.name] = tuple(map(float, values))
+            else:
                 self._places[tensor.name] = f"p{index}"
                 self.register_parameter(f"p{index}", nn.Parameter(torch.from_numpy(values.copy()), requires_grad=False))
-            else:
-                self._constants[tensor.name] = values
-        self._known: dict[tuple[int, ...], dict[str, np.ndarray]] = {}  # integers by input shape
+        self._known: dict[tuple[int, ...], dict[str, tuple[int, ...]]] = {}  # all integers, by input shape
 
     def forward(self, lightness: Tensor) -> Tensor:
         shape = tuple(lightness.shape)
         known = self._known.get(shape)
-        integers: dict[str, np.ndarray] = {}
-        values: dict[str, Value] = {**self._constants, **(known or {}), self._input: lightness}
-        values |= {name: getattr(self, place) for name, place in self._places.items()}
+        values: dict[str, Value] = {**self._numbers, **(self._integers if known is None else known)}
+        values[self._input] = lightness
+        for name, place in self._places.items():
+            values[name] = getattr(self, place)
         for operator, inputs, output, attributes in self._nodes:
             if output not in values:
                 values[output] = operator(*(values[name] if name else None for name in inputs), **attributes)
-                if isinstance(values[output], np.ndarray):
-                    integers[output] = values[output]
         if known is None:
-            self._known[shape] = integers
+            self._known[shape] = {n: tuple(_ints(v)) for n, v in values.items() if isinstance(v, INTEGERS)}
         return values[self._output]
 
 
@@ -76,7 +80,7 @@ def _attribute(attribute: onnx.AttributeProto) -> object:
 
 
 def _ints(value: Value) -> list[int]:
-    return [int(v) for v in np.atleast_1d(np.asarray(value))]
+    return list(value) if isinstance(value, tuple) else [int(v) for v in np.atleast_1d(value)]
 
 
 def _conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1, **_: object) -> Tensor:  # fmt: skip
@@ -86,10 +90,10 @@ def _conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, strides=(1, 
     return F.conv2d(x, weight, bias, tuple(strides), (top, left), tuple(dilations), group)
 
 
-def _resize(x: Tensor, _roi: object, scales: np.ndarray, *, mode: str, **_: object) -> Tensor:
+def _resize(x: Tensor, _roi: object, scales: tuple[float, ...], *, mode: str, **_: object) -> Tensor:
     if mode != "nearest":
         raise ModelError("torch cannot run this network", f"it resizes by '{mode}'")
-    return F.interpolate(x, scale_factor=tuple(float(scale) for scale in scales[2:]), mode="nearest")
+    return F.interpolate(x, scale_factor=scales[2:], mode="nearest")
 
 
 def _cast(x: Value, *, to: int) -> Value:
@@ -106,12 +110,12 @@ def _slice(x: Value, starts: Value, ends: Value, axes: Value | None = None, step
 
 
 def _divide(a: Value, b: Value) -> Value:
-    return a // b if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) else a / b
+    return a // b if isinstance(a, INTEGERS) else a / b
 
 
 def _unsqueeze(x: Value, axes: Value) -> Value:
     for axis in sorted(_ints(axes)):
-        x = np.expand_dims(x, axis) if isinstance(x, np.ndarray) else x.unsqueeze(axis)
+        x = np.expand_dims(x, axis) if isinstance(x, INTEGERS) else x.unsqueeze(axis)
     return x
 
 
@@ -124,7 +128,7 @@ def _gemm(a: Tensor, b: Tensor, c: Tensor, *, transB: int = 0, **_: object) -> T
 
 
 def _concat(*parts: Value, axis: int) -> Value:
-    return np.concatenate(parts, axis) if isinstance(parts[0], np.ndarray) else torch.cat(parts, axis)
+    return np.concatenate(parts, axis) if isinstance(parts[0], INTEGERS) else torch.cat(parts, axis)
 
 
 def _reshape(x: Value, shape: Value, **_: object) -> Value:
@@ -140,6 +144,7 @@ OPERATORS: dict[str, Callable[..., Value]] = {
     "Div": _divide,
     "Expand": _expand,
     "Gemm": _gemm,
+    "Min": lambda a, b: torch.clamp(a, max=b),
     "Mul": lambda a, b: a * b,
     "PRelu": lambda x, slope: F.prelu(x, slope.reshape(-1)),
     "ReduceMean": lambda x, axes, keepdims=1, **_: x.mean(_ints(axes), keepdim=bool(keepdims)),
