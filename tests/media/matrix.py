@@ -21,7 +21,7 @@ def _raw(pix_fmt: str, codec: str = "rawvideo") -> tuple[str, ...]:
     return _film("-c:v", codec, "-pix_fmt", pix_fmt, seconds="0.2")
 
 
-MATRIX: dict[str, tuple[str, ...]] = {
+FILMS: dict[str, tuple[str, ...]] = {
     "bframes.mp4": _film(*X264, "-bf", "3", "-g", "12", "-x264-params", "b-adapt=0"),
     "open_gop.mp4": _film(*X264, "-bf", "2", "-g", "10", "-x264-params", "open-gop=1:b-adapt=0"),
     "2997_aac.mp4": _film(*X264, "-bf", "2", "-c:a", "aac", rate="30000/1001", sound=True),
@@ -61,9 +61,9 @@ PLANAR = (
     "gray gray10le gray16le yuv420p yuv422p yuv444p yuv440p yuv411p yuv410p yuv420p9le yuv420p10le yuv422p12le yuv444p14le "
     "yuv420p16le yuva420p"
 ).split()
-PACKED = {"nv12": "nut", "nv21": "nut", "p010le": "nut", "yuyv422": "nut", "uyvy422": "nut", "gray16be": "nut", "ya8": "mkv"}
+PACKED = {"nv12": "nut", "nv21": "nut", "yuyv422": "nut", "uyvy422": "nut", "gray16be": "nut", "ya8": "mkv"}
 RGB = {"bgr24": "avi", "rgb24": "nut", "bgra": "nut", "gbrp": "mkv", "rgb48le": "mkv", "gbrp10le": "mkv"}
-MATRIX |= {f"{name}.mkv": _raw(name, "ffv1") for name in PLANAR}
+MATRIX = FILMS | {f"{name}.mkv": _raw(name, "ffv1") for name in PLANAR}
 MATRIX |= {f"{name}.{suffix}": _raw(name, "ffv1" if suffix == "mkv" else "rawvideo") for name, suffix in {**PACKED, **RGB}.items()}
 
 

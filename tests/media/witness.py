@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,8 @@ def ffmpeg(*arguments: str | Path) -> None:
 
 
 def shared_clips() -> list[Path]:
-    """The clips beside the repository that can be read, if there are any."""
-    found = sorted(p for folder in ("video", "awkward") for p in (SHARED / folder).glob("*"))
+    """The awkward clips that lie beside the repository, and the one with sound before picture, if they are there."""
+    found = sorted((SHARED / "awkward").glob("*")) + sorted((SHARED / "video").glob("bw_friday*"))
     return [path for path in found if not path.name.startswith("12b")]
 
 
@@ -58,6 +59,7 @@ def packets(path: Path, stream: int) -> list[tuple[Fraction, int]]:
     return [(int(p.get("pts", 0)) * base, int(p["size"])) for p in found["packets"]]
 
 
+@cache
 def _ffprobe(path: Path, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(
         [FFPROBE, "-v", "error", *arguments, "-of", "json", f"file:{path}"], capture_output=True, text=True, check=False

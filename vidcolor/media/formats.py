@@ -242,6 +242,8 @@ def tick(suffix: str) -> Fraction | None:
 
 def _timing_loss(info: FilmInfo, suffix: str) -> str:
     unit = tick(suffix)
+    if suffix in MATROSKA_FAMILY and info.start_pts < 0:
+        return f"all times are moved by {-info.start_pts * info.time_base} s, because {suffix} files have none before 0"
     if unit is None or (info.time_base / unit).denominator == 1:
         return ""
     return f"times are rounded to {unit} s, because {suffix} files count in it (the source counts in {info.time_base} s)"

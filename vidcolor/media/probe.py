@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ import av.logging
 
 from vidcolor.color.yuv import YuvFormat
 from vidcolor.errors import MediaError, UsageError
+from vidcolor.media.times import timed, usual_duration
 
 # Demuxers that read one file and nothing else: no playlists, no lists of files, no devices, no network.
 DEMUXERS = (
@@ -158,12 +160,12 @@ def probe(path: Path) -> FilmInfo:
         streams = tuple(_stream_info(stream) for stream in container.streams)
         film = _choose_film(path, streams)
         stream = container.streams[film]
-        first = _first_frame(path, container, stream)
+        rate = stream.average_rate or stream.guessed_rate
+        start_pts, first = _first_frame(path, container, stream, rate)
         shown = _show_info(stream, first)
         tags = _color_tags(first, shown)
         time_base = stream.time_base
         matrix = first.side_data.get("DISPLAYMATRIX")
-        rate = stream.average_rate or stream.guessed_rate
         duration = _seconds(stream.duration, time_base) or _seconds(container.duration, Fraction(1, av.time_base))
         frames = stream.frames or (round(duration * rate) if duration and rate else None)
         return FilmInfo(
@@ -182,25 +184,12 @@ def probe(path: Path) -> FilmInfo:
             field_order=_field_order(stream, shown),
             time_base=time_base,
             average_rate=rate,
-            start_pts=frame_pts(container.format.name, first, None),
+            start_pts=start_pts,
             duration=duration,
             frames=frames,
             chapters=tuple(_chapter(chapter) for chapter in container.chapters()),
             container_tags=tuple(container.metadata.items()),
         )
-
-
-def frame_pts(container: str, frame: av.VideoFrame, expected: int | None) -> int:
-    """A frame's presentation time in the stream's time base.
-
-    AVI stores no presentation times: its frames are shown in the order of decoding, at the rate of the header, which
-    is what the decoder's dts says. `expected` is where the frame before ended, for frames that carry no time at all.
-    """
-    pts = frame.dts if container == "avi" else frame.pts
-    for candidate in (pts, expected, frame.dts):
-        if candidate is not None:
-            return candidate
-    return 0
 
 
 def _stream_info(stream: av.stream.Stream) -> StreamInfo:
@@ -240,27 +229,40 @@ def _choose_film(path: Path, streams: tuple[StreamInfo, ...]) -> int:
     return next((s for s in moving if "default" in s.dispositions), moving[0]).index
 
 
-def _first_frame(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> av.VideoFrame:
+def _first_frame(
+    path: Path, container: av.container.InputContainer, stream: av.VideoStream, rate: Fraction | None
+) -> tuple[int, av.VideoFrame]:
+    """Time of the first frame that is shown, and the frame."""
     what = f"cannot decode {path}"
     if stream.codec_context is None:
         raise MediaError(what, "its video codec is unknown to FFmpeg", "Convert it first, for instance with: ffmpeg -i")
-    error: Exception | None = None
+    errors: list[av.error.FFmpegError] = []
+    usual = usual_duration(rate, stream.time_base)
+    for pts, _, frame in timed(container.format.name, _decode(container, stream, errors), usual):
+        return pts, frame
+    error = errors[0] if errors else None
+    why = "not one frame of its video can be decoded" + (f" ({error.strerror})" if error else "")
+    raise MediaError(what, why, "The file is damaged: copy it again from where it came.") from error
+
+
+def _decode(
+    container: av.container.InputContainer, stream: av.VideoStream, errors: list[av.error.FFmpegError]
+) -> Iterator[av.VideoFrame]:
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
-            if packet is None:
-                break
-            for frame in packet.decode():
-                return frame
+        except av.error.FFmpegError as error:
+            errors.append(error)
+            return
+        if packet is None:
+            return
+        try:
+            yield from packet.decode()
         except av.error.EOFError:
-            break
-        except av.error.FFmpegError as failure:
-            error = failure
-            if isinstance(failure, OSError) and not isinstance(failure, ValueError):
-                break
-    why = "not one frame of its video can be decoded" + (f" ({error})" if error else "")
-    raise MediaError(what, why, "The file is damaged: copy it again from where it came.") from error
+            return
+        except av.error.FFmpegError as error:
+            errors.append(error)
 
 
 def _show_info(stream: av.VideoStream, frame: av.VideoFrame) -> str:

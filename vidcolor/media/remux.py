@@ -168,14 +168,13 @@ def _join(info: FilmInfo, encoding: Encoding, chunks: Sequence[Path], timeline: 
             out.mux_one(packet)
 
 
-def _set_times(timeline: Timeline, earlier: int) -> tuple[str, str]:
+def _set_times(timeline: Timeline) -> tuple[str, str]:
     """Seconds to add to all times of the pipe, as far as they are whole, and a bitstream filter that does the rest.
 
-    `earlier` is by how many units the film is to begin before its own time. Durations in the pipe are steps of decoding
-    time. A muxer takes the latest end of any packet as the film's, so the packet that is shown last gets its own
+    Durations in the pipe are steps of decoding time. A muxer takes the latest end of any packet as the film's, so the packet that is shown last gets its own
     duration, and every other the shortest, which cannot reach beyond it.
     """
-    seconds, rest = divmod(timeline.dts[0] - earlier, timeline.base.denominator)
+    seconds, rest = divmod(timeline.dts[0], timeline.base.denominator)
     unit = timeline.base.numerator
     steps = timeline.steps()
     shortest, longest = min(steps) * unit, steps[-1] * unit
@@ -196,13 +195,12 @@ def _command(
 ) -> list[str]:
     """The ffmpeg command, a list of arguments."""
     suffix = output.suffix.lower()
-    earlier = round((piece[0] - info.start_pts) * info.time_base / timeline.base) if piece else 0
-    shift, times = _set_times(timeline, earlier)
+    shift, times = _set_times(timeline)
     rate = _default_rate(info, timeline, suffix)
     if rate is not None:
-        shift = _decimal((timeline.dts[0] - earlier) * timeline.base)
+        shift = _decimal(timeline.dts[0] * timeline.base)
     joined = ffmpeg.input("pipe:0", format=encoding.chunk_suffix[1:], itsoffset=shift)
-    source = ffmpeg.input(film_url(info.path), protocol_whitelist="file,pipe", **_cut(info, piece))
+    source = ffmpeg.input(film_url(info.path), protocol_whitelist="file,pipe", **_section(info, piece))
     kept = [plan for plan in plans if plan.action in ("colour", "copy", "convert")]
     mapped = [joined["v:0"] if plan.action == "colour" else source[str(plan.stream.index)] for plan in kept]
     # Never found, and optional: it makes the source an input even where no stream of it is copied.
@@ -215,6 +213,10 @@ def _command(
         options[f"disposition:{place}"] = "+".join(plan.stream.dispositions) or "0"
         if plan.action == "convert":
             options[f"c:{place}"] = plan.codec
+        if piece and plan.action != "colour":
+            options[f"bsf:{place}"] = _outside(info, piece)
+    if earlier := _earlier(info, timeline, suffix, piece):
+        options["output_ts_offset"] = _decimal(-earlier)
     options.update({f"bsf:{film}": times} if rate is None else {f"r:{film}": rate})
     options.update(_container_options(info, encoding, film, suffix, tags))
     graph = ffmpeg.output(*mapped, film_url(output), **options)
@@ -242,13 +244,33 @@ def _default_rate(info: FilmInfo, timeline: Timeline, suffix: str) -> Fraction |
     return info.average_rate if abs(mean * info.average_rate - 1) < Fraction(1, 100) else None
 
 
-def _cut(info: FilmInfo, piece: tuple[int, int | None] | None) -> dict[str, Any]:
-    """Options of the source as an input: which part of its sound and subtitles, and when it is to begin."""
+def _earlier(info: FilmInfo, timeline: Timeline, suffix: str, piece: tuple[int, int | None] | None) -> Fraction:
+    """By how many seconds all streams begin before their own time: a piece begins with the film, and Matroska has no
+    times before 0."""
+    if piece is not None:
+        return (piece[0] - info.start_pts) * info.time_base
+    return min(0, min(timeline.pts)) * timeline.base if suffix in MATROSKA_FAMILY else Fraction(0)
+
+
+def _section(info: FilmInfo, piece: tuple[int, int | None] | None) -> dict[str, Any]:
+    """Options of the source as an input: where to begin and end reading, not before and well after what is wanted."""
     if piece is None:
         return {}
     first, end = piece
-    cut = {"seek_timestamp": 1, "ss": _decimal(first * info.time_base), "itsoffset": _decimal((info.start_pts - first) * info.time_base)}
-    return cut if end is None else {**cut, "to": _decimal(end * info.time_base)}
+    options = {"seek_timestamp": 1, "ss": _decimal(first * info.time_base)}
+    return options if end is None else {**options, "to": _decimal(end * info.time_base + 10)}
+
+
+def _outside(info: FilmInfo, piece: tuple[int, int | None]) -> str:
+    """A bitstream filter that drops the packets before and after a piece, by their own times.
+
+    What ffmpeg's -ss and -to cut by when streams are copied with their times differs from version to version.
+    """
+    first, end = piece
+    limits = [f"lt(dts*tb\\,{_decimal(first * info.time_base)})"]
+    if end is not None:
+        limits.append(f"gte(dts*tb\\,{_decimal(end * info.time_base)})")
+    return f"noise=drop={'+'.join(limits)}"
 
 
 def _decimal(seconds: Fraction) -> str:

@@ -13,9 +13,11 @@ import numpy as np
 
 from vidcolor.color.yuv import MATRICES, YuvFormat, luma_from_code, luma_to_code
 from vidcolor.errors import MediaError
-from vidcolor.media.probe import FilmInfo, frame_pts, open_film
+from vidcolor.media.probe import FilmInfo, open_film
+from vidcolor.media.times import timed, usual_duration
 
 MAX_LEDGER = 1000  # entries of damage that are kept; all are counted
+MAX_STEP_BACK = 1  # seconds that one frame may lie before the one shown before it
 
 # Containers whose packets carry presentation times and whose key frames can be found exactly; in others, a seek means
 # decoding from the beginning.
@@ -91,15 +93,13 @@ class FilmSource:
         self._container.close()
 
     def __iter__(self) -> Iterator[LumaFrame]:
-        read = luma_reader(self.info)
-        expected: int | None = None
-        for frame in self._frames():
-            pts = frame_pts(self.info.container, frame, expected)
+        info, read = self.info, luma_reader(self.info)
+        for pts, duration, frame in self._timed_frames():
             if self._shown is not None and pts <= self._shown:
+                self._check_jump(pts)
                 self._record(pts, "a frame does not come after the one before it; it is left out")
                 continue
-            duration = frame.duration or self._usual_duration()
-            expected, self._shown = pts + duration, pts
+            self._shown = pts
             if self._start is not None and pts < self._start:
                 continue
             self._check_size(frame, pts)
@@ -107,9 +107,18 @@ class FilmSource:
                 self._record(pts, "the frame is damaged; the decoder concealed it")
             yield LumaFrame(pts, duration, read(frame), frame.interlaced_frame, frame.is_corrupt, frame)
 
-    def _usual_duration(self) -> int:
-        rate = self.info.average_rate or Fraction(25)
-        return max(1, round(1 / rate / self.info.time_base))
+    def _at(self, pts: int) -> str:
+        return f"{float(pts * self.info.time_base):.3f} s"
+
+    def _check_jump(self, pts: int) -> None:
+        """A single frame may be out of place; a film whose clock starts anew would lose all that follows."""
+        if (self._shown - pts) * self.info.time_base <= MAX_STEP_BACK:
+            return
+        raise MediaError(
+            f"cannot go on in {self.info.path}",
+            f"at {self._at(self._shown)} its clock jumps back to {self._at(pts)}",
+            "Give it one clock first: ffmpeg -i FILM -c copy FIXED.mkv",
+        )
 
     def _check_size(self, frame: av.VideoFrame, pts: int) -> None:
         info = self.info
@@ -117,7 +126,7 @@ class FilmSource:
             return
         raise MediaError(
             f"cannot go on in {info.path}",
-            f"at {float(pts * info.time_base):.3f} s the picture changes from {info.width}x{info.height} to "
+            f"at {self._at(pts)} the picture changes from {info.width}x{info.height} to "
             f"{frame.width}x{frame.height}",
             "Cut the film there, or scale it to one size first.",
         )
@@ -127,22 +136,23 @@ class FilmSource:
         if len(self.damage) < MAX_LEDGER:
             self.damage.append((pts, what))
 
-    def _frames(self) -> Iterator[av.VideoFrame]:
-        """Decoded frames. From the first packet that cannot be decoded on, without frame threads.
+    def _timed_frames(self) -> Iterator[tuple[int, int, av.VideoFrame]]:
+        """Decoded frames with pts and duration. From the first packet that cannot be decoded on, without frame threads.
 
         With frame threads, an error comes up some packets late, and PyAV then loses frames that were finished before
         it. So go back to the last frame shown and decode the rest packet by packet, where an error costs what is
         damaged and nothing else.
         """
+        info = self.info
+        usual = usual_duration(info.average_rate, info.time_base)
         try:
-            yield from self._decode(self._start)
+            yield from timed(info.container, self._decode(self._start), usual)
         except _DecodeError:
             again = self._shown
             self._container.close()
             self._open("SLICE")
-            for frame in self._decode(self._start if again is None else again):
-                if again is None or frame_pts(self.info.container, frame, again + 1) > again:
-                    yield frame
+            frames = timed(info.container, self._decode(self._start if again is None else again), usual)
+            yield from (item for item in frames if again is None or item[0] > again)
 
     def _decode(self, start: int | None) -> Iterator[av.VideoFrame]:
         for packet in self._packets(start):
@@ -257,7 +267,9 @@ def _luma_plane(frame: av.VideoFrame) -> tuple[np.ndarray, int]:
     if own_plane and not shifted and not form.is_big_endian and not form.is_bit_stream and frame.planes[0].line_size > 0:
         dtype = "u1" if luma.bits == 8 else "<u2"
         return _plane(frame, 0, frame.width, frame.height, dtype), luma.bits
-    # Packed, shifted or big-endian samples: swscale only moves bits here.
+    if shifted and not form.is_big_endian:
+        return np.right_shift(_plane(frame, 0, frame.width, frame.height, "<u2"), 16 - luma.bits), luma.bits
+    # Packed or big-endian samples: swscale only moves bytes here.
     plain = frame.reformat(format=_planar_name(form), src_color_range=frame.color_range, dst_color_range=frame.color_range)
     return _luma_plane(plain)
 

@@ -1,0 +1,168 @@
+"""What is carried over beside the picture."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from matrix import SOUND, X264, make
+from witness import describe, ffmpeg, packets, run_identity, shown_frames
+
+from vidcolor.errors import MediaError
+from vidcolor.media.formats import choose_encoding
+from vidcolor.media.probe import probe
+from vidcolor.media.remux import remux
+from vidcolor.media.streams import plan_streams
+
+PICTURE = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=2")
+TONE = tuple(word.format(seconds=2) for word in SOUND)
+SUBTITLES = "1\n00:00:00,200 --> 00:00:00,900\nGood evening.\n\n2\n00:00:01,300 --> 00:00:01,800\nGood night & goodbye.\n"
+CHAPTERS = ";FFMETADATA1\ntitle=A film\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=2000\ntitle=Two = 2\n"
+
+
+@pytest.fixture
+def rich(tmp_path: Path) -> Path:
+    """A Matroska film with sound first, subtitles, chapters, tags, a font and a cover."""
+    subtitles, chapters, note, cover = (tmp_path / name for name in ("s.srt", "chapters.txt", "note.txt", "cover.jpg"))
+    subtitles.write_text(SUBTITLES)
+    chapters.write_text(CHAPTERS)
+    note.write_text("found in an attic")
+    ffmpeg("-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", "1", cover)
+    path = tmp_path / "rich.mkv"
+    ffmpeg(
+        *PICTURE, *TONE, "-i", subtitles, "-i", chapters, "-map", "1:a", "-map", "0:v", "-map", "1:a", "-map", "2:s",
+        "-map_metadata", "3", "-map_chapters", "3", *X264, "-bf", "2", "-c:a", "aac", "-c:s", "srt",
+        "-metadata:s:0", "language=eng", "-metadata:s:2", "language=fre", "-metadata:s:2", "title=Commentaire",
+        "-metadata:s:3", "language=ger", "-metadata", "DIRECTOR=Nobody", "-disposition:s:0", "forced", "-disposition:a:1", "comment",
+        "-attach", note, "-metadata:s:4", "mimetype=text/plain", "-attach", cover, "-metadata:s:5", "mimetype=image/jpeg", path,
+    )  # fmt: skip
+    return path
+
+
+def test_matroska_keeps_everything(rich, identity):
+    result = identity(rich)
+    old, new = describe(rich), describe(result.output)
+    kinds = [[(s["codec_type"], s.get("codec_name")) for s in d["streams"]] for d in (old, new)]
+    assert kinds[0] == kinds[1]
+    for before, after in zip(old["streams"], new["streams"], strict=True):
+        assert before["disposition"] == after["disposition"]
+        for tag in ("language", "title", "filename", "mimetype"):
+            assert before.get("tags", {}).get(tag) == after.get("tags", {}).get(tag)
+        if before["codec_type"] in ("audio", "subtitle"):
+            assert packets(rich, before["index"]) == packets(result.output, after["index"])
+    assert [c["tags"]["title"] for c in new["chapters"]] == ["One", "Two = 2"]
+    tags = {name.lower(): value for name, value in new["format"]["tags"].items()}
+    assert tags["title"] == "A film" and tags["director"] == "Nobody" and tags["comment"] == "coloured by a test"
+    assert not any(plan.note for plan in plan_streams(result.info, ".mkv"))
+
+
+def test_attached_files_are_the_same_bytes(rich, identity, tmp_path):
+    result = identity(rich)
+    for name, path in (("a", rich), ("b", result.output)):
+        ffmpeg("-dump_attachment:4", tmp_path / f"{name}.txt", "-i", path, "-f", "null", "-t", "0", "-")
+    assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes() == b"found in an attic"
+
+
+def test_mp4_converts_subtitles_and_says_what_it_leaves_out(rich, identity):
+    result = identity(rich, suffix=".mp4")
+    streams = describe(result.output)["streams"]
+    assert [s["codec_name"] for s in streams[:4]] == ["aac", "h264", "aac", "mov_text"]
+    assert [s["tags"]["language"] for s in (streams[0], streams[2], streams[3])] == ["eng", "fre", "ger"]
+    assert streams[3]["disposition"]["forced"]
+    assert [c["tags"]["title"] for c in describe(result.output)["chapters"]] == ["One", "Two = 2"]
+    notes = " ".join(plan.note for plan in plan_streams(result.info, ".mp4"))
+    assert "converted to mov_text" in notes and "attachment stream 4" in notes and "left out" in notes
+
+
+def test_tags_of_the_film_reach_mp4(tmp_path, identity):
+    path = tmp_path / "film.mov"
+    ffmpeg(*PICTURE, *X264, "-metadata", "title=T", "-metadata", "director=D", "-movflags", "use_metadata_tags", path)
+    tags = describe(identity(path).output)["format"]["tags"]
+    assert (tags["title"], tags["director"], tags["comment"]) == ("T", "D", "coloured by a test")
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_rotation(degrees, tmp_path, identity):
+    plain, path = make("one_per_second.mp4", tmp_path), tmp_path / "turned.mp4"
+    ffmpeg("-display_rotation:v:0", degrees, "-i", plain, "-c", "copy", path)
+    result = identity(path)
+    matrices = [describe(p)["streams"][0]["side_data_list"][0]["displaymatrix"] for p in (path, result.output)]
+    assert matrices[0] == matrices[1]
+    assert (result.info.rotation - degrees) % 360 == 0
+
+
+def test_time_code_is_written_again(tmp_path, identity):
+    path = tmp_path / "film.mov"
+    ffmpeg(*PICTURE, *X264, "-timecode", "01:02:03:04", path)
+    streams = describe(identity(path).output)["streams"]
+    assert [s["tags"].get("timecode") for s in streams] == ["01:02:03:04", "01:02:03:04"]
+
+
+def test_frames_before_the_beginning_of_time(tmp_path, identity):
+    path = tmp_path / "early.mkv"
+    ffmpeg(*PICTURE, *TONE, *X264, "-bf", "0", "-c:a", "flac", "-output_ts_offset", "-0.120", "-avoid_negative_ts", "disabled", path)
+    result = identity(path)
+    times = result.source_times()
+    assert times[:4] == [None, None, None, 0]
+    assert result.output_times() == [Fraction(index, 25) for index in range(50)]
+    assert any("moved by 3/25 s" in sentence for sentence in result.encoding.conversions)
+    old, new = (packets(p, 1)[-1][0] for p in (path, result.output))
+    assert new - old == Fraction(3, 25)
+
+
+@pytest.mark.parametrize("name", ["2997_aac.mp4", "late_start.mkv", "h264_aac.ts", "mpeg4_mp3.avi"])
+def test_piece(name, tmp_path):
+    source = make(name, tmp_path)
+    whole = run_identity(source, tmp_path)
+    info, encoding = whole.info, whole.encoding
+    times = [time for time in whole.source_times() if time is not None]
+    first, end = (int(times[index] / info.time_base) for index in (10, 25))
+    from vidcolor.media.sink import ChunkWriter
+    from vidcolor.media.source import FilmSource
+    from witness import grey_planes
+
+    chunk, output = tmp_path / f"piece{encoding.chunk_suffix}", tmp_path / f"piece-out{encoding.suffix}"
+    with FilmSource(info, 1, first) as film, ChunkWriter(chunk, encoding, info, 1) as writer:
+        for frame in film:
+            if frame.pts < end:
+                writer.write(frame.pts, frame.duration, frame.y, *grey_planes(encoding, info))
+    remux(info, encoding, [chunk], output, piece=(first, end))
+    streams = describe(output)["streams"]
+    film = next(s for s in streams if s["codec_type"] == "video")
+    base = Fraction(film["time_base"])
+    shown = [int(f["best_effort_timestamp"]) * base for f in shown_frames(output, film["index"])]
+    begin = info.start_pts * info.time_base
+    expected = [whole.expected(time - first * info.time_base + begin) for time in times[10:25]]
+    assert shown == expected
+    sound = next(s for s in streams if s["codec_type"] == "audio")
+    heard = packets(output, sound["index"])
+    length = (end - first) * info.time_base
+    assert abs(heard[0][0] - begin) < Fraction(1, 10)
+    assert abs(heard[-1][0] - (begin + length)) < Fraction(1, 10)
+
+
+def test_failure_tells_what_ffmpeg_said(tmp_path):
+    source = make("bframes.mp4", tmp_path)
+    result = run_identity(source, tmp_path)
+    chunks = sorted(tmp_path.glob("chunk-*"))
+    with pytest.raises(MediaError, match=r"status \d+.*No such file"):
+        remux(result.info, result.encoding, chunks, tmp_path / "absent" / "out.mp4")
+    chunks[0].write_bytes(b"not a chunk")
+    with pytest.raises(MediaError, match="cannot read the chunk"):
+        remux(result.info, result.encoding, chunks, tmp_path / "out.mp4")
+
+
+def test_codec_and_container_must_fit(tmp_path):
+    from vidcolor.errors import UsageError
+
+    info = probe(make("23976.mov", tmp_path))
+    for choice, why in (
+        ({"codec": "h265"}, "known: auto, h264"),
+        ({"codec": "prores", "suffix": ".mp4"}, "it goes into .mov"),
+        ({"suffix": ".mp4"}, "pcm_s16le"),
+        ({"codec": "ffv1", "crf": 12}, "no such setting"),
+        ({"preset": "warp"}, "known: ultrafast"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            choose_encoding(info, **choice)
