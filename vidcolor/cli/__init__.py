@@ -17,6 +17,7 @@ COMMANDS = {
     "models": "List the networks: paper, size, cost, licence, weights.",
     "encoders": "List the codecs that films can be written with.",
     "doctor": "Check this machine: what is found, what is missing, how to install it.",
+    "eval": "Measure networks on photographs: gain over grey, colourfulness, and more.",
     "bench": "Measure speed, as ratios to a plain ffmpeg transcode.",
     "train": "Train a network on photographs.",
     "export": "Turn a checkpoint into weights that `run` can use.",

@@ -143,3 +143,32 @@ class TextReport:
         if len(event["films"]) > 1:
             failed = sum(1 for film in event["films"] if film["error"])
             self._say(f"{len(event['films']) - failed} done, {failed} failed")
+
+
+class Ticker:
+    """Work that is counted, on standard error: a bar on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._last_line = time.monotonic()
+
+    def __call__(self, text: str, done: int, total: int | None = None) -> None:
+        if self.console.is_terminal:
+            if self._bar is None:
+                self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=self.console, transient=True)
+                self._bar.add_task("")
+                self._bar.start()
+            self._bar.update(self._bar.task_ids[0], total=total, completed=done, description=text)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            self.say(text)
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self.console.print(line, markup=False)
+
+    def close(self) -> None:
+        if self._bar:
+            self._bar.stop()
+            self._bar = None

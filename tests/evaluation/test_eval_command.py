@@ -1,0 +1,82 @@
+"""`vidcolor eval` as a user types it."""
+
+import csv
+import hashlib
+import json
+import subprocess
+import sys
+
+import cv2
+import pytest
+from synthetic import photograph
+
+from vidcolor.models.weights import SHIPPED as FOLDER
+
+SHIPPED = FOLDER / "lite.onnx"
+
+
+def vidcolor_eval(*arguments):
+    command = [sys.executable, "-m", "vidcolor", "eval", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("set")
+    for seed in range(3):
+        cv2.imwrite(str(folder / f"{seed}.png"), photograph(seed)[..., ::-1])
+    return folder
+
+
+def test_json_sheet_and_page(pictures, tmp_path):
+    result = vidcolor_eval(pictures, "--res", 64, "--json", "--sheet", tmp_path / "s.png", "--html", tmp_path / "r.html")
+    assert result.returncode == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert data["pictures"] == 3 and data["res"] == 64
+    assert [model["model"] for model in data["models"]] == ["lite"] and len(data["models"][0]["weights"]) == 64
+    lite = next(r for r in data["rows"] if r["answer"] == "lite" and r["over"] == "coloured")
+    assert lite["cf"] > 1  # the network did colour
+    assert cv2.imread(str(tmp_path / "s.png")).shape[1] > 4 * 3 * 64
+    assert "lite" in (tmp_path / "r.html").read_text()
+
+
+def test_text_names_what_was_measured(pictures):
+    result = vidcolor_eval(pictures, "--res", 64, "--saturation", 1.3, "--keep-aspect")
+    assert result.returncode == 0, result.stderr
+    for text in ("3 pictures, 0 of them near-grey", "short side 64", "saturation 1.3", "weights ", "mean ab", "Zhang 2016"):
+        assert text in result.stdout
+
+
+def test_two_weights_of_one_network_in_one_table(pictures, tmp_path):
+    """The same file under another hash: its card says so, and the answers are equal."""
+    other = tmp_path / "other.onnx"
+    other.write_bytes(SHIPPED.read_bytes() + b"\x9a\x06\x01x")  # an unknown protobuf field, 99, which readers skip
+    card = {"model": "lite", "sha256": hashlib.sha256(other.read_bytes()).hexdigest()}
+    other.with_suffix(".json").write_text(json.dumps(card))
+    models = ("--model", "lite,lite", "--weights", SHIPPED, "--weights", other)
+    result = vidcolor_eval(pictures / "0.png", "--res", 64, "--csv", *models)
+    rows = {r["answer"]: r for r in csv.DictReader(result.stdout.splitlines()) if r["over"] == "all"}
+    first, second = (f"lite {hashlib.sha256(path.read_bytes()).hexdigest()[:6]}" for path in (SHIPPED, other))
+    assert set(rows) == {"grey", "mean ab", "truth", first, second}
+    assert rows[first]["psnr"] == rows[second]["psnr"] != rows["grey"]["psnr"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["{set}/missing.png"], "no such file"),
+        (["{set}/film.mkv"], "neither a picture nor a .tar"),
+        (["{empty}"], "no picture files"),
+        (["{set}", "--model", "nothing"], "no model is named 'nothing'"),
+        (["{set}", "--model", "lite,resnet38", "--weights", "x.onnx"], "2 networks and 1 --weights"),
+        (["{set}", "--model", "lite,auto"], "twice"),
+        (["{set}", "--json", "--csv"], "--json and --csv"),
+        (["{set}", "--sheet", "{set}/no/such/sheet.png"], "there is no folder"),
+        (["{set}", "--labels", "labels.csv"], "no classifier"),
+    ],
+)
+def test_mistakes_are_one_line(pictures, tmp_path, arguments, says):
+    (pictures / "film.mkv").write_bytes(b"film")
+    result = vidcolor_eval(*(a.format(set=pictures, empty=tmp_path) for a in arguments))
+    (line,) = result.stderr.strip().splitlines()
+    assert result.returncode == 2 and line.startswith("vidcolor: ") and says in line

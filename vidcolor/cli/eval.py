@@ -1,0 +1,188 @@
+"""`vidcolor eval`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vidcolor.cli import verbose_option
+from vidcolor.errors import UsageError
+
+if TYPE_CHECKING:
+    from vidcolor.evaluation.report import Model, Report
+    from vidcolor.evaluation.stills import Colour
+
+
+@click.command("eval")
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURES...")
+@click.option("--model", default="auto", show_default=True, help="Networks, comma-separated; see: vidcolor models.")
+@click.option("--weights", multiple=True, type=click.Path(path_type=Path), help="Your own weights; once for each network, in order.")
+@click.option("--backend", default="auto", show_default=True, help="Runtime; see: vidcolor doctor.")
+@click.option("--res", default=144, show_default=True, type=click.IntRange(32, 2048), help="Size that pictures are measured at, pixels.")
+@click.option("--keep-aspect", is_flag=True, help="Bring the short side to --res instead of squashing to a square.")
+@click.option("--saturation", default=1.0, show_default=True, type=click.FloatRange(0, 4), help="Factor on the colours.")
+@click.option("--classifier", help="Also top-1/top-5 and FD with this classifier: efficientnet-lite0.")
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV of picture name, ImageNet class 0-999, for the classifier.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write one HTML page.")
+@click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Also write a PNG: grey, ours, truth; worst and best.")
+@click.option("--threads", type=click.IntRange(1), help="Threads to use. [one for every core]")
+@verbose_option
+def command(inputs: tuple[Path, ...], as_json: bool, as_csv: bool, verbose: bool, **options: object) -> None:
+    """Measure networks on PICTURES: files, folders or .tar shards of colour photographs, which are the truth.
+
+    Each is made grey, coloured and compared. Read gain over grey together with CF/truth: docs/metrics.md.
+    """
+    from vidcolor.cli.ui import Ticker, console, table
+    from vidcolor.evaluation import report as reports
+
+    if as_json and as_csv:
+        raise UsageError("cannot print both", "--json and --csv were given", "Give one of them.")
+    _refuse_films(inputs)
+    ticker = Ticker()
+    try:
+        report = _measure(inputs, ticker, **options)
+    finally:
+        ticker.close()
+    if as_json:
+        click.echo(json.dumps(reports.to_json(report)))
+    elif as_csv:
+        click.echo(reports.to_csv(report), nl=False)
+    else:
+        out = console()
+        for line in report.facts():
+            out.print(line, markup=False, highlight=False)
+        for over, title in reports.titles(report).items():
+            out.print(f"\n{title}", markup=False, highlight=False)
+            out.print(table(*reports.cells(report, over)))
+        out.print(f"\n{reports.HOW_TO_READ}\n\n{reports.published.SOURCE}", markup=False, highlight=False)
+        out.print(table(*reports.published_cells()))
+
+
+def _refuse_films(inputs: Sequence[Path]) -> None:
+    """Films have other metrics (evaluation/films.py), which this command does not print yet."""
+    from vidcolor.evaluation.photographs import SHARD, SUFFIXES
+
+    for path in inputs:
+        if path.is_file() and path.suffix.lower() not in SUFFIXES | {SHARD}:
+            raise UsageError(
+                f"cannot measure {path}", "it is neither a picture nor a .tar shard", f"Known are {' '.join(sorted(SUFFIXES))}."
+            )
+
+
+def _measure(
+    inputs: Sequence[Path],
+    ticker: Callable[..., None],
+    *,
+    model: str,
+    weights: Sequence[Path],
+    backend: str,
+    res: int,
+    keep_aspect: bool,
+    saturation: float,
+    classifier: str | None,
+    labels: Path | None,
+    html: Path | None,
+    sheet: Path | None,
+    threads: int | None,
+) -> Report:
+    from vidcolor.evaluation.report import Report, to_html
+    from vidcolor.evaluation.sheet import encode_png, sheet_of
+    from vidcolor.evaluation.stills import measure
+    from vidcolor.evaluation.summary import summarise
+    from vidcolor.files import write_whole
+
+    _check_outputs(html, sheet)
+    threads = threads or os.cpu_count() or 1
+    _use_threads(threads)
+    colours, opened = _open_networks(model.split(","), weights, backend, saturation, threads)
+    look = _open_classifier(classifier, labels)
+    measured = measure(
+        inputs, colours, res, keep_aspect, threads, progress=lambda n: ticker(f"{n} pictures measured", n), look=look
+    )
+    if not measured.names:
+        reasons = ", ".join(f"{n} {why}" for why, n in measured.skipped.items()) or "no picture files in them"
+        raise UsageError(f"nothing to measure in {', '.join(map(str, inputs))}", reasons, "Give colour photographs.")
+    rows = summarise(measured)
+    if look:
+        look.fill(rows, measured)
+    report = Report(
+        tuple(str(path) for path in inputs), res, keep_aspect, saturation, measured,
+        tuple(model() for model in opened), tuple(rows), look and look.description,
+    )  # fmt: skip
+    png = encode_png(sheet_of(inputs, measured, colours, res, keep_aspect)) if sheet or html else None
+    if sheet:
+        write_whole(sheet, png)
+    if html:
+        write_whole(html, to_html(report, png).encode())
+    return report
+
+
+def _check_outputs(*paths: Path | None) -> None:
+    """Before minutes of work, not after."""
+    for path in paths:
+        if path and not path.parent.is_dir():
+            raise UsageError(f"cannot write {path}", f"there is no folder {path.parent}", "Make it first.")
+
+
+def _use_threads(threads: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(1 if threads == 1 else 0)
+
+
+def _open_networks(
+    names: Sequence[str], weights: Sequence[Path], backend: str, saturation: float, threads: int
+) -> tuple[dict[str, Colour], list[Callable[[], Model]]]:
+    """Every network as a function by the name of its row, and what to say about it once it has run."""
+    from vidcolor.backends.choose import choose_backend, choose_model, open_backend
+    from vidcolor.evaluation.report import Model
+    from vidcolor.evaluation.stills import NetworkColour
+    from vidcolor.models.registry import find_spec
+    from vidcolor.models.weights import find_weights
+
+    if weights and len(weights) != len(names):
+        raise UsageError(
+            "cannot tell which weights belong to which network",
+            f"there are {len(names)} networks and {len(weights)} --weights",
+            "Give --weights once for each network, or not at all.",
+        )
+    runtime = choose_backend(backend).name
+    specs = [find_spec(choose_model(name.strip()).name) for name in names]
+    colours: dict[str, Colour] = {}
+    opened = []
+    for index, spec in enumerate(specs):
+        found = find_weights(spec, weights[index] if weights else None)
+        row = spec.name if specs.count(spec) == 1 else f"{spec.name} {found.hash[:6]}"
+        if row in colours:
+            raise UsageError("cannot compare a network with itself", f"{row} was given twice", "Give other --weights.")
+        infos = []
+
+        def compile_for(width: int, height: int, found=found, infos=infos):
+            running = open_backend(runtime, found, width, height, threads)
+            infos.append(running.info)
+            return lambda lightness: running.start(lightness)()
+
+        def describe(row=row, spec=spec, found=found, infos=infos) -> Model:
+            info = infos[0]
+            return Model(row, spec.name, found.hash, info.name, info.precision, info.device)
+
+        colours[row] = NetworkColour(spec, compile_for, saturation)
+        opened.append(describe)
+    return colours, opened
+
+
+def _open_classifier(name: str | None, labels: Path | None):
+    if name is None:
+        if labels:
+            raise UsageError("cannot use --labels", "no classifier was asked for", "Add --classifier efficientnet-lite0.")
+        return None
+    from vidcolor.evaluation.classifier import Classification
+
+    return Classification.open(name, labels)
