@@ -54,9 +54,10 @@ class OpenVinoBackend:
         if not self._free:
             raise BackendError("OpenVINO has no free slot", f"{self.slots} batches are under way")
         request = self._free.pop()
-        request.start_async([ov.Tensor(lightness, shared_memory=True)])
+        shared = ov.Tensor(lightness, shared_memory=True)  # refers to the array's memory without keeping it alive
+        request.start_async([shared])
 
-        def result() -> np.ndarray:
+        def result(_kept: np.ndarray = lightness) -> np.ndarray:
             try:
                 request.wait()
                 return np.array(request.get_output_tensor(0).data)
