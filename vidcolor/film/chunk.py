@@ -96,24 +96,25 @@ def colour(
     frames: Iterator[Shown], backend: Backend, view: LumaView, window: TemporalWindow, clock: StageClock
 ) -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
     """Frames with their smoothed ab (2, h, w) in Lab units, and whether each begins a shot."""
-    under_way: deque[tuple[Shown, Callable[[], np.ndarray]]] = deque()
+    under_way: deque[tuple[list[Shown], Callable[[], np.ndarray]]] = deque()
     waiting: deque[LumaFrame] = deque()
 
     def settled() -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
-        shown, result = under_way.popleft()
+        batch, result = under_way.popleft()
         with clock("infer"):
-            ab = np.ascontiguousarray(view.crop(result()[0]))
-        waiting.append(shown.frame)
-        with clock("temporal"):
-            ready = window.push(shown.small_luma, ab)
-        for _, smooth, decision in ready:
-            yield waiting.popleft(), smooth, decision.cut
+            coloured = result()
+        for shown, picture in zip(batch, coloured, strict=True):
+            waiting.append(shown.frame)
+            with clock("temporal"):
+                ready = window.push(shown.small_luma, np.ascontiguousarray(view.crop(picture)))
+            for _, smooth, decision in ready:
+                yield waiting.popleft(), smooth, decision.cut
 
-    for shown in frames:
+    while batch := list(itertools.islice(frames, backend.batch)):
         if len(under_way) == backend.slots:
             yield from settled()
         with clock("infer"):
-            under_way.append((shown, backend.start(shown.lightness[None, None])))
+            under_way.append((batch, backend.start(np.stack([shown.lightness[None] for shown in batch]))))
     while under_way:
         yield from settled()
     with clock("temporal"):
