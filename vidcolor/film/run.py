@@ -101,7 +101,14 @@ def colour_film(
     check_output(source, target, overwrite)
     plan = make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
     width, height = view_of(plan).size
-    backend = open_backend(plan.backend.name, plan.weights, width, height, max(1, plan.threads // 2))
+    backend = open_backend(
+        plan.backend.name,
+        plan.weights,
+        width,
+        height,
+        max(1, plan.threads // 2),
+        lambda text: report(warning_event(source, text)),
+    )
     work = work_folder(target, plan)
     if dry_run:
         report({**_plan_event(plan, target, backend, Journal(work), dry_run=True), **estimate(plan, target, backend)})
