@@ -43,7 +43,7 @@ class EngineKey:
 
     def stem(self) -> str:
         """The file's name without suffix: readable in front, certain at the end."""
-        device = f"sm{self.capability.replace('.', '')}"
+        device = "any-gpu" if self.capability == PORTABLE else f"sm{self.capability.replace('.', '')}"
         library = f"{self.library}{self.library_version}"
         parts = (self.model, self.weights[:8], self.precision, self.shapes.words(), library, device)
         return f"{'_'.join(parts)}_{fingerprint(self)[:12]}"

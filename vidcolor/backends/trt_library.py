@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from vidcolor.errors import BackendError
+from vidcolor.errors import BackendError, UsageError
 
 MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 NEEDED = ("onnx", "cuda.bindings")  # beside the library itself
@@ -60,6 +60,25 @@ def load_library(name: str) -> Library:
     except (ImportError, OSError, RuntimeError) as error:
         raise BackendError(f"{name} is installed but does not load", str(error), "Install it again for this driver.") from error
     return Library(name, module, module.__version__)
+
+
+def choose_library(asked: str | None) -> Library:
+    """The library that was asked for, else the one that is installed, TensorRT before TensorRT-RTX.
+
+    Raises:
+        UsageError: no library of that name.
+        BackendError: it is not installed, or none is.
+    """
+    if asked is not None:
+        if asked not in MODULES:
+            raise UsageError(f"--backend {asked} builds no engines", f"these do: {', '.join(MODULES)}")
+        return load_library(asked)
+    for name, module in MODULES.items():
+        if is_installed(module):
+            return load_library(name)
+    raise BackendError(
+        "no TensorRT is installed", "neither tensorrt nor tensorrt-rtx is there", "Try: pip install 'vidcolor[tensorrt]' or 'vidcolor[tensorrt-rtx]'"
+    )
 
 
 class Messages:

@@ -18,7 +18,9 @@ COMMANDS = {
     "encoders": "List the codecs that films can be written with.",
     "doctor": "Check this machine: what is found, what is missing, how to install it.",
     "eval": "Measure networks on photographs: gain over grey, colourfulness, and more.",
-    "bench": "Measure speed, as ratios to a plain ffmpeg transcode.",
+    "bench": "Measure speed: of networks on every backend, or of a whole run beside ffmpeg.",
+    "build-engine": "Build the TensorRT engine of a network for this GPU.",
+    "engines": "List, verify and prune TensorRT engines.",
     "train": "Train a network on photographs.",
     "export": "Turn a checkpoint into weights that `run` can use.",
 }
@@ -34,7 +36,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return import_module(f"vidcolor.cli.{name}").command
+        return import_module(f"vidcolor.cli.{name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

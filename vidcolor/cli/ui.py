@@ -6,11 +6,14 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from vidcolor.backends.engine_build import BuildStep
 
 SECONDS_BETWEEN_LINES = 10.0  # of plain progress where standard error is no terminal
 
@@ -172,3 +175,17 @@ class Ticker:
         if self._bar:
             self._bar.stop()
             self._bar = None
+
+
+class BuildProgress(Ticker):
+    """The steps of an engine's builder: how far the outermost phase is, and what is done inside it."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title, self._done, self._steps = title, 0, 1
+
+    def __call__(self, step: BuildStep) -> None:
+        if step.inside is None:
+            self._done, self._steps = step.done, max(1, step.steps)
+        inside = f", {step.phase.lower()} {step.done}/{step.steps}" if step.inside else ""
+        super().__call__(f"{self._title}: step {self._done} of {self._steps}{inside}", self._done, self._steps)
