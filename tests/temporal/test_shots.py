@@ -5,9 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from scenes import SIZE, dissolve, flash, flicker, luma, scratched, shot
+from scenes import SIZE, dissolve, flash, flicker, luma, scratched, shot, texture
 
 from vidcolor.evaluation.films import cut_f1, dissolve_f1
+from vidcolor.temporal.cuts import CutDetector
 from vidcolor.temporal.shots import ShotDetector
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +95,23 @@ def test_a_decision_comes_latency_frames_later_and_none_is_lost():
     counts = [len(detector.push(picture)) for picture in film]
     assert counts == [0] * ShotDetector.LATENCY + [1] * 5
     assert len(detector.flush()) == ShotDetector.LATENCY
+
+
+def test_a_cut_depends_on_no_more_frames_than_stated():
+    rng = np.random.default_rng(1)
+    pool = [texture(seed, (24, 40)) for seed in range(4)]
+    weights = rng.dirichlet([0.3] * 4, 80).repeat(rng.integers(1, 9, 80), 0)  # shots of 1 to 8 frames that half resemble
+    film = luma(np.einsum("nk,khw->nhw", weights, pool))
+
+    def cut_marks(pictures):
+        detector = CutDetector()
+        return [mark for picture in pictures for mark in detector.push(picture)] + detector.flush()
+
+    whole = cut_marks(film)
+    assert 5 < sum(whole) < len(whole) / 4
+    for n, mark in enumerate(whole):
+        first = max(0, n - CutDetector.LOOKBACK)
+        assert cut_marks(film[first : n + CutDetector.LATENCY + 1])[n - first] == mark
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 3])
