@@ -100,7 +100,7 @@ def test_a_decision_comes_latency_frames_later_and_none_is_lost():
 def test_a_cut_depends_on_no_more_frames_than_stated():
     rng = np.random.default_rng(1)
     pool = [texture(seed, (24, 40)) for seed in range(4)]
-    weights = rng.dirichlet([0.3] * 4, 80).repeat(rng.integers(1, 9, 80), 0)  # shots of 1 to 8 frames that half resemble
+    weights = rng.dirichlet([0.3] * 4, 80).repeat(rng.integers(1, 9, 80), 0)  # 1 to 8 frames
     film = luma(np.einsum("nk,khw->nhw", weights, pool))
 
     def cut_marks(pictures):

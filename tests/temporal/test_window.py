@@ -137,9 +137,11 @@ def test_a_dissolve_has_no_pop():
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 3, 40])
-@pytest.mark.parametrize(("size", "grid"), [((1, 1), (1, 1)), ((3, 7), (2, 4)), ((33, 51), (17, 26)), ((40, 50), (40, 50))])
+@pytest.mark.parametrize(
+    ("size", "grid"), [((1, 1), (1, 1)), ((3, 7), (2, 4)), ((33, 51), (17, 26)), ((40, 50), (40, 50))]
+)
 def test_sizes_and_lengths(frames, size, grid):
-    film = luma(np.concatenate([shot(seed, 1, size=size) for seed in range(frames)]) if frames else np.zeros((0, *size)))
+    film = luma(np.concatenate([np.zeros((0, *size)), *(shot(seed, 1, size=size) for seed in range(frames))]))
     ab = np.full((frames, 2, *grid), 7, np.float32)
     result = [ab for _, ab, _ in run(film, ab)]
     assert all(frame.shape == (2, *grid) and frame.dtype == np.float32 for frame in result)

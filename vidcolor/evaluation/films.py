@@ -111,7 +111,7 @@ def cut_f1(found: Sequence[int], labelled: Sequence[int]) -> Score:
 
 
 def dissolve_f1(found: Sequence[tuple[int, int]], labelled: Sequence[tuple[int, int]]) -> Score:
-    """A found dissolve [start, end) counts when it shares with a labelled one at least half of the longer of the two."""
+    """A found dissolve [start, end) counts when it shares with a labelled one at least half of the longer one."""
     left = list(labelled)
     for start, end in found:
         for label in left:

@@ -25,7 +25,7 @@ _DETAIL = (7, 7)
 
 
 class DissolveDetector:
-    """Call push() after each frame added to the motion window; learn LATENCY frames later if a frame is in a dissolve."""
+    """Call push() after each frame added to the motion window; learn LATENCY frames later if it is in a dissolve."""
 
     REACH = SPAN + NEAR + MAJORITY
     LATENCY = REACH
