@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from matrix import SOUND, X264, make
-from witness import describe, ffmpeg, packets, run_identity, shown_frames
+from witness import describe, ffmpeg, grey_planes, packets, run_identity, shown_frames
 
 from vidcolor.errors import MediaError
-from vidcolor.media.formats import choose_encoding
-from vidcolor.media.probe import probe
 from vidcolor.media.remux import remux
+from vidcolor.media.sink import ChunkWriter
+from vidcolor.media.source import FilmSource
 from vidcolor.media.streams import plan_streams
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=2")
@@ -118,10 +118,6 @@ def test_piece(name, tmp_path):
     info, encoding = whole.info, whole.encoding
     times = [time for time in whole.source_times() if time is not None]
     first, end = (int(times[index] / info.time_base) for index in (10, 25))
-    from vidcolor.media.sink import ChunkWriter
-    from vidcolor.media.source import FilmSource
-    from witness import grey_planes
-
     chunk, output = tmp_path / f"piece{encoding.chunk_suffix}", tmp_path / f"piece-out{encoding.suffix}"
     with FilmSource(info, 1, first) as film, ChunkWriter(chunk, encoding, info, 1) as writer:
         for frame in film:
@@ -151,18 +147,3 @@ def test_failure_tells_what_ffmpeg_said(tmp_path):
     chunks[0].write_bytes(b"not a chunk")
     with pytest.raises(MediaError, match="cannot read the chunk"):
         remux(result.info, result.encoding, chunks, tmp_path / "out.mp4")
-
-
-def test_codec_and_container_must_fit(tmp_path):
-    from vidcolor.errors import UsageError
-
-    info = probe(make("23976.mov", tmp_path))
-    for choice, why in (
-        ({"codec": "h265"}, "known: auto, h264"),
-        ({"codec": "prores", "suffix": ".mp4"}, "it goes into .mov"),
-        ({"suffix": ".mp4"}, "pcm_s16le"),
-        ({"codec": "ffv1", "crf": 12}, "no such setting"),
-        ({"preset": "warp"}, "known: ultrafast"),
-    ):
-        with pytest.raises(UsageError, match=why):
-            choose_encoding(info, **choice)

@@ -31,6 +31,7 @@ class Codec:
     encoder: str  # FFmpeg's name
     suffixes: tuple[str, ...]  # containers that may hold it, the preferred one first
     chunk_suffix: str  # container of the chunks: keeps any time base exactly
+    pipe: str  # FFmpeg's name of the container in which chunks are joined: keeps aspect and colour tags too
     depths: tuple[int, ...]
     chromas: tuple[tuple[int, int], ...]  # luma samples per chroma sample, across and down
     lossless: bool = False
@@ -41,6 +42,7 @@ class Codec:
     preset_option: str = "preset"
     options: tuple[tuple[str, str], ...] = ()
     interlaced: bool = False  # can code fields
+    full_range: bool = True  # can say that luma is full range
     odd: bool = True  # takes sizes that are no multiple of a chroma sample
     least: int = 1  # pixels that a side must have
 
@@ -53,24 +55,25 @@ CODECS = {
     codec.name: codec
     for codec in (
         Codec(
-            "h264", "libx264", _GENERAL, ".mp4", (8, 10), _ALL,
+            "h264", "libx264", _GENERAL, ".mp4", "mp4", (8, 10), _ALL,
             crf=16, max_crf=51, preset="veryfast", presets=_X26X, options=(("x264-params", "force-cfr=0"),), interlaced=True, odd=False,
         ),
         Codec(
-            "hevc", "libx265", _GENERAL, ".mp4", (8, 10, 12), _ALL,
+            "hevc", "libx265", _GENERAL, ".mp4", "mp4", (8, 10, 12), _ALL,
             crf=16, max_crf=51, preset="faster", presets=_X26X, odd=False, least=16,
         ),
         Codec(
-            "av1", "libsvtav1", (".mp4", ".mkv", ".webm"), ".mp4", (8, 10), ((2, 2),),
+            "av1", "libsvtav1", (".mp4", ".mkv", ".webm"), ".mp4", "mp4", (8, 10), ((2, 2),),
             crf=20, max_crf=63, preset="8", presets=tuple(map(str, range(14))), least=16,
         ),
         Codec(
-            "ffv1", "ffv1", (".mkv",), ".mp4", (8, 9, 10, 12, 14, 16), _ALL,
+            "ffv1", "ffv1", (".mkv",), ".mp4", "matroska", (8, 9, 10, 12, 14, 16), _ALL,
             lossless=True, options=(("level", "3"), ("slicecrc", "1"), ("g", "1")), interlaced=True,
         ),
         Codec(
-            "prores", "prores_ks", (".mov", ".mkv"), ".mov", (10,), ((2, 1), (1, 1)),
+            "prores", "prores_ks", (".mov", ".mkv"), ".mov", "mov", (10,), ((2, 1), (1, 1)),
             preset="hq", presets=("proxy", "lt", "standard", "hq", "4444", "4444xq"), preset_option="profile", interlaced=True,
+            full_range=False,
         ),
     )
 }  # fmt: skip
@@ -181,7 +184,10 @@ def _choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvF
     if depth != form.depth:
         loss = "lossless" if depth > form.depth and not form.full_range else "rounded"
         conversions.append(f"luma of {form.depth} bits becomes {depth} bits ({loss}), which is what {codec.name} holds")
-    return replace(form, depth=depth, chroma_width=chroma[0], chroma_height=chroma[1])
+    full_range = form.full_range and codec.full_range
+    if form.full_range and not full_range:
+        conversions.append(f"full-range luma becomes limited range (rounded), the only one that {codec.name} knows")
+    return replace(form, depth=depth, full_range=full_range, chroma_width=chroma[0], chroma_height=chroma[1])
 
 
 def _fits(info: FilmInfo, across: int, down: int, interlaced: bool) -> bool:

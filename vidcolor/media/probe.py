@@ -105,6 +105,11 @@ class FilmInfo:
         return self.field_order != "progressive"
 
     @property
+    def full_range(self) -> bool:
+        """Whether the source's own luma is full range; `format` may ask for the other."""
+        return self.tags.range == 2 or is_rgb(av.VideoFormat(self.pix_fmt))
+
+    @property
     def film_stream(self) -> StreamInfo:
         return self.streams[self.film]
 
@@ -309,7 +314,8 @@ def _field_order(stream: av.VideoStream, shown: str) -> str:
     return "tff" if order in _TOP_FIRST else "bff" if order in _BOTTOM_FIRST else "progressive"
 
 
-def _is_rgb(form: av.VideoFormat) -> bool:
+def is_rgb(form: av.VideoFormat) -> bool:
+    """Whether a pixel format holds colours other than Y'CbCr or grey."""
     return form.is_rgb or form.has_palette or form.name.startswith("xyz")
 
 
@@ -323,8 +329,8 @@ def _yuv_format(path: Path, frame: av.VideoFrame, tags: ColorTags) -> YuvFormat:
     width, height = chroma_of(form)
     return YuvFormat(
         depth=min(16, max(8, 8 if form.has_palette else max(c.bits for c in form.components))),
-        full_range=_is_rgb(form) or tags.range == 2,
-        matrix=by_size if _is_rgb(form) else _MATRICES.get(tags.matrix, by_size),
+        full_range=is_rgb(form) or tags.range == 2,
+        matrix=by_size if is_rgb(form) else _MATRICES.get(tags.matrix, by_size),
         primaries=_PRIMARIES.get(tags.primaries, primaries),
         transfer=_TRANSFERS.get(tags.transfer, "sdr"),
         chroma_width=width,
@@ -339,7 +345,7 @@ def chroma_of(form: av.VideoFormat) -> tuple[int, int]:
     Grey and RGB get 4:2:0: the colour that is added is far coarser than that, and everything plays it. The rare
     subsamplings get the nearest that holds at least their chroma: 4:4:0 → 4:4:4, 4:1:1 → 4:2:2, 4:1:0 → 4:2:0.
     """
-    if _is_rgb(form) or len(form.components) < 3:
+    if is_rgb(form) or len(form.components) < 3:
         return 2, 2
     across, down = form.chroma_width(1 << 12), form.chroma_height(1 << 12)
     if down == 1 << 12:

@@ -16,9 +16,9 @@ import ffmpeg
 from vidcolor.errors import MediaError
 from vidcolor.media.attachments import Attachment, take_out
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
-from vidcolor.media.formats import Encoding, tick
+from vidcolor.media.formats import CODECS, Encoding, tick
 from vidcolor.media.probe import FilmInfo, film_url
-from vidcolor.media.sink import FIRST_PTS_TAG, FRAGMENTED
+from vidcolor.media.sink import FIRST_PTS_TAG, FRAGMENTED, set_tags
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
 
 # Tags that describe the bytes of the source's film stream, not the film.
@@ -151,14 +151,16 @@ def remux(
 
 def _join(info: FilmInfo, encoding: Encoding, chunks: Sequence[Path], timeline: Timeline, pipe: BinaryIO) -> None:
     """Write all chunks as one stream: the same packets, at the times of the whole film less that of the first."""
-    options = {**FRAGMENTED, "video_track_timescale": str(timeline.base.denominator)}
+    form = CODECS[encoding.codec].pipe
+    options = {} if form == "matroska" else {**FRAGMENTED, "video_track_timescale": str(timeline.base.denominator)}
     times = zip(timeline.pts, timeline.dts, (*timeline.dts[1:], None), strict=True)
-    with av.open(pipe, "w", format=encoding.chunk_suffix[1:], options=options) as out:
+    with av.open(pipe, "w", format=form, options=options) as out:
         stream = None
         for packet in (packet for chunk in chunks for packet in _packets(chunk)):
             if stream is None:
-                stream = out.add_stream_from_template(packet.stream)
+                stream = out.add_stream_from_template(packet.stream, opaque=True)  # of a decoder, which may be no encoder
                 stream.time_base = timeline.base
+                set_tags(stream.codec_context, encoding, info)
                 if info.display_matrix is not None:
                     stream.set_display_matrix(info.display_matrix)
             pts, dts, following = next(times)
@@ -199,7 +201,7 @@ def _command(
     rate = _default_rate(info, timeline, suffix)
     if rate is not None:
         shift = _decimal(timeline.dts[0] * timeline.base)
-    joined = ffmpeg.input("pipe:0", format=encoding.chunk_suffix[1:], itsoffset=shift)
+    joined = ffmpeg.input("pipe:0", format=CODECS[encoding.codec].pipe, itsoffset=shift)
     source = ffmpeg.input(film_url(info.path), protocol_whitelist="file,pipe", **_section(info, piece))
     kept = [plan for plan in plans if plan.action in ("colour", "copy", "convert")]
     mapped = [joined["v:0"] if plan.action == "colour" else source[str(plan.stream.index)] for plan in kept]
@@ -293,6 +295,9 @@ def _container_options(
         options.update(muxdelay=0, muxpreload=0, mpegts_copyts=1)
     elif suffix in MATROSKA_FAMILY:
         options["default_mode"] = "passthrough"
+        if encoding.codec == "ffv1" and info.sar is not None:  # its frames say it, but no player asks them
+            shape = info.sar * Fraction(info.width, info.height)
+            options[f"aspect:{film}"] = f"{shape.numerator}:{shape.denominator}"
     return options
 
 

@@ -21,6 +21,7 @@ from vidcolor.media.probe import FilmInfo, matrix_code
 FIRST_PTS_TAG = "comment"
 FRAGMENTED = {"movflags": "+empty_moov+default_base_moof", "frag_duration": "2000000"}
 
+SPARE_REORDER = 2  # frames that packets may be stored ahead beyond what the encoder says of itself
 _FIELD_ORDERS = {"progressive": 1, "tff": 2, "bff": 3}  # AVFieldOrder
 
 
@@ -42,7 +43,9 @@ class ChunkWriter:
     def __init__(self, path: Path, encoding: Encoding, info: FilmInfo, threads: int) -> None:
         self.frames = 0
         self._info, self._encoding = info, encoding
+        self._shown: list[int] = []  # pts of all frames
         self._last = 0  # duration of the frame that was written last
+        self._stored = 0  # packets
         self._held: av.Packet | None = None
         options = {**FRAGMENTED, "video_track_timescale": str(info.time_base.denominator)}
         self._container = av.open(str(path), "w", format=encoding.chunk_suffix[1:], options=options)
@@ -76,10 +79,7 @@ class ChunkWriter:
         context.time_base, context.framerate = info.time_base, rate
         context.thread_count = threads
         context.flags |= Flags.global_header
-        if info.sar is not None:
-            context.sample_aspect_ratio = info.sar
-        context.colorspace, context.color_range = matrix_code(info), 2 if encoding.format.full_range else info.tags.range
-        context.color_primaries, context.color_trc = info.tags.primaries, info.tags.transfer
+        set_tags(context, encoding, info)
         if encoding.interlaced:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
         context.field_order = _FIELD_ORDERS[info.field_order]
@@ -101,6 +101,7 @@ class ChunkWriter:
         except av.error.FFmpegError as error:
             raise self._refusal(error) from error
         self.frames += 1
+        self._shown.append(pts)
         self._last = duration
 
     def _frame(self, pts: int, duration: int, planes: tuple[np.ndarray, ...]) -> av.VideoFrame:
@@ -126,10 +127,12 @@ class ChunkWriter:
             self._put(held)
 
     def _put(self, packet: av.Packet) -> None:
-        if packet.dts is None:
-            packet.dts = packet.pts
+        """Write a packet. Its decoding time is reckoned anew: x265 leaves it undefined in very short chunks."""
+        earlier = self._stored - self._context.reorder_depth - SPARE_REORDER
+        packet.dts = self._shown[earlier] if earlier >= 0 else self._shown[0] + earlier
         packet.time_base, packet.stream = self._info.time_base, self._stream
         self._container.mux_one(packet)
+        self._stored += 1
 
     def close(self) -> None:
         """Finish the file."""
@@ -155,6 +158,15 @@ class ChunkWriter:
             self._container.close()
 
 
+def set_tags(context: av.VideoCodecContext, encoding: Encoding, info: FilmInfo) -> None:
+    """Carry the source's aspect ratio and colour tags over; what it leaves open stays open."""
+    if info.sar is not None:
+        context.sample_aspect_ratio = info.sar
+    context.colorspace = matrix_code(info)
+    context.color_range = 2 if encoding.format.full_range else min(1, info.tags.range)
+    context.color_primaries, context.color_trc = info.tags.primaries, info.tags.transfer
+
+
 def _encoder_options(encoding: Encoding, info: FilmInfo, threads: int) -> dict[str, str]:
     """FFmpeg options of the encoder; whatever depends on the machine is fixed, so that the same input gives the same bytes."""
     options = dict(encoding.options)
@@ -168,8 +180,8 @@ def _encoder_options(encoding: Encoding, info: FilmInfo, threads: int) -> dict[s
         options["x265-params"] = f"log-level=error:pools={threads}:frame-threads={min(4, max(1, threads // 2))}"
     elif encoding.encoder == "libsvtav1":
         options["svtav1-params"] = f"lp={threads}"
-    elif encoding.encoder == "ffv1" and min(info.width, info.height) >= 64:
-        options["slices"] = "4"
+    elif encoding.encoder == "ffv1" and min(info.width, info.height) >= 64 and not (info.width % 2 or info.height % 2):
+        options["slices"] = "4"  # else by the number of threads
     return options
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from types import TracebackType
 
@@ -11,9 +11,9 @@ import av
 import cv2
 import numpy as np
 
-from vidcolor.color.yuv import MATRICES, YuvFormat, luma_from_code, luma_to_code
+from vidcolor.color.yuv import MATRICES, YuvFormat, luma_to_code
 from vidcolor.errors import MediaError
-from vidcolor.media.probe import FilmInfo, open_film
+from vidcolor.media.probe import FilmInfo, is_rgb, open_film
 from vidcolor.media.times import timed, usual_duration
 
 MAX_LEDGER = 1000  # entries of damage that are kept; all are counted
@@ -228,15 +228,15 @@ def luma_reader(info: FilmInfo) -> Callable[[av.VideoFrame], np.ndarray]:
     Luma planes are handed on as they are, without a copy. RGB becomes full-range luma of `info.format.matrix`, rounded
     to nearest.
     """
-    fmt = info.format
+    fmt, full_range = info.format, info.full_range
 
     def read(frame: av.VideoFrame) -> np.ndarray:
         form = frame.format
-        if form.is_rgb or form.has_palette or form.name.startswith("xyz"):
+        if is_rgb(form):
             y, depth = _luma_of_rgb(frame, fmt.matrix)
         else:
             y, depth = _luma_plane(frame)
-        return y if depth == fmt.depth else _to_depth(y, depth, fmt)
+        return y if (depth, full_range) == (fmt.depth, fmt.full_range) else _converted(y, replace(fmt, depth=depth, full_range=full_range), fmt)
 
     return read
 
@@ -295,15 +295,12 @@ def luma_of_rgb(rgb: np.ndarray, matrix: str) -> np.ndarray:
     return cv2.transform(rgb, weights).reshape(rgb.shape[:2])
 
 
-def _to_depth(y: np.ndarray, depth: int, fmt: YuvFormat) -> np.ndarray:
-    """Luma codes of `depth` bits → codes of `fmt`, the same range, rounded to nearest."""
-    if depth < fmt.depth and not fmt.full_range:
-        return np.left_shift(y, fmt.depth - depth, dtype=np.uint16)
-    native = YuvFormat(
-        depth, fmt.full_range, fmt.matrix, fmt.primaries, fmt.transfer, fmt.chroma_width, fmt.chroma_height, fmt.siting
-    )
-    table = luma_to_code(luma_from_code(np.arange(1 << depth), native).astype(np.float64), fmt)
-    return table[y]
+def _converted(y: np.ndarray, native: YuvFormat, fmt: YuvFormat) -> np.ndarray:
+    """Luma codes of one depth and range as codes of another, rounded to nearest."""
+    if native.depth < fmt.depth and not native.full_range and not fmt.full_range:
+        return np.left_shift(y, fmt.depth - native.depth, dtype=np.uint16)
+    luma = (np.arange(native.peak + 1, dtype=np.float64) - native.black) / native.luma_span
+    return luma_to_code(luma, fmt)[y]
 
 
 def _chroma_samples(frame: av.VideoFrame) -> float | None:
@@ -311,7 +308,7 @@ def _chroma_samples(frame: av.VideoFrame) -> float | None:
     form = frame.format
     if len(form.components) < 3 and not form.has_palette:
         return None
-    if form.is_rgb or form.has_palette or form.name.startswith("xyz"):
+    if is_rgb(form):
         plain = frame.reformat(format="rgb24")
         rgb = _plane(plain, 0, plain.width * 3, plain.height, "u1").reshape(plain.height, -1, 3)[::16, ::16]
         return float(np.mean(rgb.max(2).astype(np.float32) - rgb.min(2))) / 255 / 2

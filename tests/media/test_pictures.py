@@ -1,0 +1,104 @@
+"""Stills: luma in, the coloured picture of the same kind out."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from vidcolor.errors import MediaError, UsageError
+from vidcolor.media.pictures import is_picture, read_picture, write_picture
+
+RNG = np.random.default_rng(3)
+GREY = cv2.GaussianBlur(RNG.integers(0, 256, (40, 61), np.uint8), (0, 0), 5)
+RGB = np.stack([GREY, 255 - GREY, GREY // 2], -1)
+# EXIF: little-endian TIFF, one directory with Orientation = 6 (turn right to show it upright).
+EXIF = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
+
+
+def deep(picture):
+    return picture.astype(np.uint16) * 257
+
+
+def save(path, pixels):
+    assert cv2.imwrite(str(path), pixels if pixels.ndim == 2 else pixels[..., ::-1])
+    return path
+
+
+def coloured(luma):
+    return np.stack([luma, luma // 2, luma // 3], -1)
+
+
+@pytest.mark.parametrize("pixels", [GREY, deep(GREY)], ids=["8", "16"])
+@pytest.mark.parametrize("suffix", [".png", ".tiff", ".tif"])
+def test_grey_values_are_the_luma(tmp_path, suffix, pixels):
+    path = save(tmp_path / f"p{suffix}", pixels)
+    picture = read_picture(path)
+    assert picture.luma.dtype == pixels.dtype and np.array_equal(picture.luma, pixels) and not picture.coloured
+    write_picture(tmp_path / f"q{suffix}", coloured(picture.luma), picture)
+    again = cv2.imread(str(tmp_path / f"q{suffix}"), cv2.IMREAD_UNCHANGED)
+    assert again.dtype == pixels.dtype and np.array_equal(again[..., ::-1], coloured(pixels))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_lossy_formats_stay_near(tmp_path, suffix):
+    picture = read_picture(save(tmp_path / f"p{suffix}", GREY))
+    write_picture(tmp_path / f"q{suffix}", np.dstack([picture.luma] * 3), picture)
+    again = read_picture(tmp_path / f"q{suffix}")
+    assert np.abs(again.luma.astype(int) - picture.luma).max() <= 4 and not again.coloured
+
+
+def test_colour_pictures_give_bt709_luma(tmp_path):
+    picture = read_picture(save(tmp_path / "p.png", RGB))
+    assert picture.coloured
+    assert np.abs(picture.luma - RGB @ [0.2126, 0.7152, 0.0722]).max() <= 0.5 + 1e-4
+
+
+def test_alpha_is_dropped_and_said(tmp_path):
+    path = tmp_path / "p.png"
+    cv2.imwrite(str(path), np.dstack([RGB, GREY]))
+    assert "transparency" in read_picture(path).dropped[0]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_turned_picture_comes_out_upright_with_its_metadata(tmp_path, suffix):
+    done, data = cv2.imencodeWithMetadata(
+        suffix, GREY[..., None].repeat(3, 2), [cv2.IMAGE_METADATA_EXIF], [np.frombuffer(EXIF, np.uint8)]
+    )
+    assert done
+    (tmp_path / f"p{suffix}").write_bytes(data.tobytes())
+    picture = read_picture(tmp_path / f"p{suffix}")
+    assert picture.luma.shape == GREY.T.shape
+    write_picture(tmp_path / f"q{suffix}", np.dstack([picture.luma] * 3), picture)
+    again = read_picture(tmp_path / f"q{suffix}")
+    assert again.luma.shape == GREY.T.shape, "turned once, not twice"
+    (kind, exif), *_ = again.metadata
+    assert kind == cv2.IMAGE_METADATA_EXIF and struct.unpack_from("<H", exif, 18) == (1,)
+
+
+def test_names():
+    assert is_picture(Path("A.JPG")) and is_picture(Path("b.tiff")) and not is_picture(Path("film.mp4"))
+
+
+def test_what_cannot_be_read(tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        read_picture(tmp_path / "absent.png")
+    for content, why in ((b"", "empty"), (b"not a picture", "no picture")):
+        (tmp_path / "p.png").write_bytes(content)
+        with pytest.raises(MediaError, match=why):
+            read_picture(tmp_path / "p.png")
+    cv2.imwritemulti(str(tmp_path / "pages.tif"), [GREY, GREY])
+    with pytest.raises(MediaError, match="2 pages"):
+        read_picture(tmp_path / "pages.tif")
+    cv2.imwrite(str(tmp_path / "float.tif"), GREY.astype(np.float32))
+    with pytest.raises(MediaError, match="float32"):
+        read_picture(tmp_path / "float.tif")
+
+
+def test_sixteen_bits_do_not_go_into_jpeg(tmp_path):
+    picture = read_picture(save(tmp_path / "p.png", deep(GREY)))
+    with pytest.raises(MediaError, match="16-bit"):
+        write_picture(tmp_path / "q.jpg", coloured(picture.luma), picture)
