@@ -14,12 +14,23 @@ from vidcolor.files import whole_file
 
 
 def save_checkpoint(
-    path: Path, model: str, options: dict[str, Any], step: int, network: nn.Module, ema: nn.Module, optimiser
+    path: Path,
+    model: str,
+    options: dict[str, Any],
+    step: int,
+    network: nn.Module,
+    ema: nn.Module,
+    optimiser,
+    running_loss: float | None = None,
+    processes: int = 1,
 ) -> None:
+    """Write everything that going on needs: `step` steps were done, each taking one batch a process."""
     state = {
         "model": model,
         "options": options,
         "step": step,
+        "processes": processes,
+        "running_loss": running_loss,
         "network": network.state_dict(),
         "ema": ema.state_dict(),
         "optimiser": optimiser.state_dict(),
@@ -37,8 +48,10 @@ def load_checkpoint(path: Path, model: str | None = None) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["model"]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError, IndexError) as error:
         raise ModelError(f"{path} is not a checkpoint of vidcolor", f"it cannot be loaded ({type(error).__name__})") from error
     if model is not None and found != model:
-        raise ModelError(f"cannot go on from {path}", f"it is a checkpoint of {found}, not of {model}")
+        raise ModelError(
+            f"cannot go on from {path}", f"it is a checkpoint of {found}, not of {model}", f"Give --model {found}, or another folder."
+        )
     return state

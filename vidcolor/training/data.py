@@ -5,8 +5,8 @@ Pictures stay as 8-bit sRGB in memory; a batch is cut, scaled and turned into La
 
 from __future__ import annotations
 
-import tarfile
-from collections import Counter
+import os
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,66 +16,79 @@ import cv2
 import numpy as np
 
 from vidcolor.color.lab import srgb_to_lab
+from vidcolor.errors import UsageError
+from vidcolor.evaluation.photographs import Photograph, decode, encoded
 from vidcolor.training.degrade import Degrade
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
 BLACK = 8.0  # L* below which colour fades out
+SMALLEST = 64  # pixels: shorter sides hold too little to learn from
+GREY = 4  # 8-bit codes: mean difference of the largest and the smallest channel below which there is no colour
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Decoded training pictures: 8-bit sRGB arrays (H, W, 3), and why others were left out."""
+    """Decoded training pictures: 8-bit sRGB arrays (H, W, 3); why others were left out; what was done to some."""
 
     pictures: list[np.ndarray]
     skipped: Counter[str]
+    handled: Counter[str]
+
+    def __str__(self) -> str:
+        parts = [f"{len(self.pictures)} pictures"]
+        for what, counts in (("left out", self.skipped), ("handled", self.handled)):
+            if counts:
+                parts.append(f"{what}: " + ", ".join(f"{number} {why}" for why, number in counts.most_common()))
+        return "; ".join(parts)
 
 
-def _encoded(source: Path) -> Iterator[bytes]:
-    if source.is_dir():
-        for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES | {".tar"}):
-            yield from _encoded(path)
-    elif source.suffix == ".tar":
-        with tarfile.open(source) as shard:
-            for member in shard:
-                if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
-                    yield shard.extractfile(member).read()
-    else:
-        yield source.read_bytes()
-
-
-def _decode(data: bytes, max_short_side: int) -> np.ndarray | str:
-    """8-bit sRGB (H, W, 3), or the reason why the picture is of no use."""
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        return "unreadable"
+def _prepare(data: bytes, max_short_side: int) -> Photograph | str:
+    """A picture that is no larger than needed, or the reason why it is of no use."""
+    photograph = decode(data)
+    if isinstance(photograph, str):
+        return photograph
+    picture = photograph.rgb
     height, width = picture.shape[:2]
     short = min(height, width)
-    if short < 64:
-        return "smaller than 64 pixels"
+    if short < SMALLEST:
+        return f"smaller than {SMALLEST} pixels"
     if short > max_short_side:
         scale = max_short_side / short
         size = max(max_short_side, round(width * scale)), max(max_short_side, round(height * scale))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    if np.ptp(picture.astype(np.int16), axis=2).mean() < 4:
+    if np.ptp(picture.astype(np.int16), axis=2).mean() < GREY:
         return "grey"
-    return picture
+    return Photograph(picture, photograph.handled)
 
 
 def load_pictures(sources: list[Path], max_short_side: int) -> Pictures:
     """Decode every picture of the given folders, shards and files; larger ones are scaled down once.
 
     Raises:
-        FileNotFoundError: no picture that can be used, with the reasons counted.
+        UsageError: a source is not there, or no picture can be used, with the reasons counted.
+        MediaError: a source cannot be read.
     """
+    result = Pictures([], Counter(), Counter())
+
+    def keep(prepared: Photograph | str) -> None:
+        if isinstance(prepared, str):
+            result.skipped[prepared] += 1
+        else:
+            result.pictures.append(prepared.rgb)
+            result.handled.update(prepared.handled)
+
     with ThreadPoolExecutor() as pool:
-        encoded = (data for source in sources for data in _encoded(source))
-        decoded = list(pool.map(lambda data: _decode(data, max_short_side), encoded))
-    skipped = Counter(item for item in decoded if isinstance(item, str))
-    pictures = [item for item in decoded if not isinstance(item, str)]
-    if not pictures:
-        reasons = ", ".join(f"{count} {why}" for why, count in skipped.items()) or "no picture files"
-        raise FileNotFoundError(f"no usable colour pictures in {', '.join(map(str, sources))}: {reasons}")
-    return Pictures(pictures, skipped)
+        waiting = deque()  # bounded: the files of a large set do not fit into memory beside its pictures
+        for source in sources:
+            for _, data in encoded(source):
+                waiting.append(pool.submit(_prepare, data, max_short_side))
+                if len(waiting) > 8 * (os.cpu_count() or 1):
+                    keep(waiting.popleft().result())
+        while waiting:
+            keep(waiting.popleft().result())
+    if not result.pictures:
+        reasons = ", ".join(f"{count} {why}" for why, count in result.skipped.items()) or "no picture files in them"
+        raise UsageError(f"no colour pictures in {', '.join(map(str, sources))}", reasons, "Give folders or .tar shards of colour photographs.")
+    return result
 
 
 def _random_crop(picture: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -116,6 +129,7 @@ class Batches:
         return np.array([order[p // count][p % count] for p in positions])
 
     def make(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Batch `number`, from 0."""
         rng = np.random.default_rng((self.seed, 2, number))
         rgb8 = np.stack([_random_crop(self.pictures[i], self.size, rng) for i in self._indices(number)])
         rgb = rgb8.astype(np.float32) / 255
@@ -126,12 +140,12 @@ class Batches:
             ab = ab * np.minimum(light / BLACK, 1)[..., None]  # what the film shows as black has no colour to learn
         return np.ascontiguousarray(light[:, None]), np.ascontiguousarray(ab.transpose(0, 3, 1, 2))
 
-    def stream(self, start: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Batches from number `start` on, the next ones prepared in a thread while one is used."""
+    def stream(self, start: int, step: int = 1) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Batches number `start`, `start` + `step`, …, the next ones prepared in a thread while one is used."""
         with ThreadPoolExecutor(1) as pool:
-            waiting = [pool.submit(self.make, start + i) for i in range(3)]
-            number = start + len(waiting)
+            waiting = [pool.submit(self.make, start + i * step) for i in range(3)]
+            number = start + len(waiting) * step
             while True:
                 yield waiting.pop(0).result()
                 waiting.append(pool.submit(self.make, number))
-                number += 1
+                number += step

@@ -1,0 +1,93 @@
+"""One process, or several by `torchrun`; and how a run is asked to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from vidcolor.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """This process among all that train together."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this process speaks, validates and saves."""
+        return self.rank == 0
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """The network with its gradients averaged over all processes."""
+        if self.count == 1:
+            return network
+        return DistributedDataParallel(network, device_ids=[self.device.index] if self.device.type == "cuda" else None)
+
+    def agree(self, loss: torch.Tensor, stop: bool) -> tuple[float, bool]:
+        """(mean loss of all processes, whether any of them was asked to stop)."""
+        if self.count == 1:
+            return loss.item(), stop
+        both = torch.tensor([loss.item() / self.count, float(stop)], dtype=torch.float64, device=self.device)
+        dist.all_reduce(both)
+        return both[0].item(), both[1].item() > 0
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Processes]:
+    """Join the processes that `torchrun` started; alone where it started none.
+
+    Args:
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        UsageError: a GPU is asked for where there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("cannot train on a GPU", "torch finds none", "Use --device cpu, or install a CUDA build of torch.")
+    count, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+    cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(chosen)
+    if count == 1:
+        yield Processes(0, 1, chosen)
+        return
+    dist.init_process_group("nccl" if cuda else "gloo")
+    try:
+        yield Processes(rank, count, chosen)
+    finally:
+        dist.destroy_process_group()
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that a step is finished before the run is saved. A second Ctrl-C interrupts."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event  # only the main thread may handle signals
+        return
+
+    def handle(number: int, _frame: object) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
