@@ -24,8 +24,12 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 HOMES = {
     "rich": {"cli"},
     "click": {"cli"},
-    "torch": {"models", "training"},
-    "openvino": {"backends", "training", "cli"},
+    "torch": {"models", "training", "backends", "bench"},
+    "onnx": {"models", "training"},
+    "openvino": {"backends", "training", "bench", "cli"},
+    "tensorrt": {"backends"},
+    "tensorrt_rtx": {"backends"},
+    "cuda": {"backends"},
     "av": {"media", "cli"},
     "ffmpeg": {"media"},
 }
@@ -81,4 +85,4 @@ def test_a_run_on_a_cpu_loads_no_torch(tmp_path):
     sample = PACKAGE.parent / "samples" / "vfr10.mkv"
     loaded = loaded_by(f"import vidcolor; vidcolor.colorize_video({str(sample)!r}, {str(tmp_path / 'out.mkv')!r})")
     assert "openvino" in loaded
-    assert not loaded & {"torch", "tensorrt", "onnx"}
+    assert not loaded & {"torch", "tensorrt", "tensorrt_rtx", "cuda", "onnx"}

@@ -21,6 +21,11 @@ def natural_precision(core: ov.Core) -> str:
     return "bf16" if "BF16" in core.get_property("CPU", properties.device.capabilities) else "fp32"
 
 
+def precisions() -> list[str]:
+    """Those that this CPU has, the exact one first."""
+    return list(dict.fromkeys(("fp32", natural_precision(ov.Core()))))
+
+
 class OpenVinoBackend:
     """See `Backend`. One single-threaded stream a thread: less CPU time a picture than several threads on one."""
 

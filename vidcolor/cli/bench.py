@@ -1,4 +1,4 @@
-"""`vidcolor bench`."""
+"""`vidcolor bench`: networks on every backend, or a whole run beside ffmpeg."""
 
 from __future__ import annotations
 
@@ -7,34 +7,116 @@ import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from vidcolor.cli import verbose_option
 from vidcolor.cli.run import DEFAULTS
+from vidcolor.errors import UsageError
 
 
 @click.command("bench")
-@click.option("--pipeline", "clip", required=True, type=click.Path(path_type=Path), metavar="CLIP", help="Film to colour.")
-@click.option("--runs", default=5, show_default=True, help="Counted runs of each command, after one warm-up.")
-@click.option("--model", default=DEFAULTS["model"], show_default=True)
-@click.option("--res", default=DEFAULTS["res"], show_default=True)
-@click.option("--smooth", default=DEFAULTS["smooth"], show_default=True)
-@click.option("--codec", default=DEFAULTS["codec"], show_default=True)
-@click.option("--crf", type=float)
-@click.option("--preset")
+@click.option("--model", default=DEFAULTS["model"], show_default=True, help="Network; see: vidcolor models.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Your own weights (ONNX from: vidcolor export).")
+@click.option("--res", default=DEFAULTS["res"], show_default=True, help="Side of the network's picture, pixels.")
+@click.option("--backend", default="all", show_default=True, help="Backend to measure; for --pipeline, all means auto.")
+@click.option("--batch", default="1,8,32", show_default=True, help="Batch sizes on GPUs, comma-separated.")
+@click.option("--repeats", default=50, show_default=True, help="Batches that are timed for each row.")
+@click.option("--check", is_flag=True, help="Compare every backend's colours with float32 instead of timing.")
+@click.option("--pipeline", "clip", type=click.Path(path_type=Path), metavar="CLIP", help="Measure the whole command on CLIP.")
+@click.option("--runs", default=5, show_default=True, help="With --pipeline: counted runs, after one warm-up.")
+@click.option("--smooth", default=DEFAULTS["smooth"], show_default=True, help="With --pipeline: as for run.")
+@click.option("--codec", default=DEFAULTS["codec"], show_default=True, help="With --pipeline: as for run.")
+@click.option("--crf", type=float, help="With --pipeline: as for run.")
+@click.option("--preset", help="With --pipeline: as for run.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @verbose_option
-def command(clip: Path, runs: int, as_json: bool, verbose: bool, **options: object) -> None:
-    """Measure the whole command on CLIP beside an ffmpeg transcode with the same encoder settings.
+def command(clip: Path | None, check: bool, as_json: bool, verbose: bool, **options: Any) -> None:
+    """Measure how fast the network is on each backend, beside Table 1 of its paper.
 
-    Both run in turn; 1.0 would be the speed of decoding and encoding alone.
+    With --pipeline CLIP: the whole command on CLIP, beside an ffmpeg transcode with the same encoder settings.
     """
+    if clip is not None:
+        _pipeline(clip, as_json, **options)
+    elif check:
+        _check(as_json, **options)
+    else:
+        _network(as_json, **options)
+
+
+def _say(text: str) -> None:
+    click.echo(f"  {text}", err=True)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise UsageError(f"--batch {text} cannot be meant", "it is one or more numbers", "Try: --batch 1,8,32")
+    return numbers
+
+
+def _network(as_json: bool, model: str, weights: Path | None, res: int, backend: str, batch: str, repeats: int, **_: Any) -> None:
+    from vidcolor.backends.choose import choose_model
+    from vidcolor.bench.network import bench, device_words
+    from vidcolor.bench.subject import subject
+    from vidcolor.bench.words import as_dict, network_tables
+    from vidcolor.cli.ui import console, table
+    from vidcolor.models.registry import find_spec
+
+    spec, batches = find_spec(choose_model(model).name), _numbers(batch)
+    with subject(spec, weights) as (found, random):
+        if random:
+            _say(f"{spec.name} has no trained weights: timed with random ones, which take the same time")
+        timings = list(bench(spec, found, res, backend, batches, repeats, _say))
+    if not timings:
+        raise UsageError("nothing could be measured", "no backend works here", "See: vidcolor doctor")
+    if as_json:
+        click.echo(json.dumps({"type": "bench", "model": spec.name, "res": res, "random_weights": random, "machine": device_words(), "rows": [as_dict(t) for t in timings]}))
+        return
+    out = console()
+    out.print(f"{spec.name} at {res}×{res}, {spec.gflop_144 * (res / 144) ** 2:.3g} GFLOP a picture; {device_words()}; {repeats} batches a row", soft_wrap=True)
+    header, rows, verdict = network_tables(timings)
+    out.print(table(header, rows))
+    out.print(verdict, soft_wrap=True)
+
+
+def _check(as_json: bool, model: str, weights: Path | None, res: int, backend: str, **_: Any) -> None:
+    from vidcolor.backends.choose import choose_model
+    from vidcolor.bench.agreement import check
+    from vidcolor.bench.subject import subject
+    from vidcolor.cli.ui import console, table
+    from vidcolor.models.registry import find_spec
+
+    spec = find_spec(choose_model(model).name)
+    with subject(spec, weights) as (found, random):
+        if random:
+            _say(f"{spec.name} has no trained weights: compared with random ones, whose colours mean nothing")
+        results = list(check(spec, found, res, backend, _say))
+    if as_json:
+        rows = [{"backend": r.backend, "precision": r.precision, "max_ab": r.largest, "mean_ab": r.mean, "psnr_db": min(r.psnr, 999.0), "wanted_db": r.wanted, "holds": r.holds} for r in results]
+        click.echo(json.dumps({"type": "check", "model": spec.name, "res": res, "random_weights": random, "rows": rows}))
+    else:
+        rows = [
+            (r.backend, r.precision, f"{r.largest:.3f}", f"{r.mean:.4f}", f"{r.psnr:.1f}", f"{r.wanted:.0f}", "yes" if r.holds else "NO")
+            for r in results
+        ]
+        header = ("backend", "precision", "max |Δab|", "mean |Δab|", "PSNR, dB", "wanted", "holds")
+        console().print(f"{spec.name} at {res}×{res} against float32")
+        console().print(table(header, rows))
+    raise click.exceptions.Exit(0 if all(r.holds for r in results) else 1)
+
+
+def _pipeline(clip: Path, as_json: bool, runs: int, backend: str, **options: Any) -> None:
     from vidcolor.bench.pipeline import bench_pipeline
     from vidcolor.cli.ui import console, table
     from vidcolor.config import RunOptions
 
-    result = bench_pipeline(clip, RunOptions(**options), runs)
+    kept = {name: options[name] for name in ("model", "weights", "res", "smooth", "codec", "crf", "preset")}
+    result = bench_pipeline(clip, RunOptions(backend="auto" if backend == "all" else backend, **kept), runs)
     n = result.frames
     figures = {
         "frames/s": [n / m.wall for m in result.ours],

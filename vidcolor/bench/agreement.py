@@ -1,0 +1,84 @@
+"""Do all backends colour alike? Each against float32 arithmetic, on the same pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidcolor.bench.network import light, variants
+from vidcolor.color.gamut import lab_to_srgb8
+from vidcolor.errors import VidcolorError
+from vidcolor.evaluation.metrics import psnr
+from vidcolor.models.base import ModelSpec
+from vidcolor.models.weights import Weights
+
+PICTURES = 8
+WANTED_DB = {"fp32": 60.0, "bf16": 40.0, "fp16": 50.0, "int8": 38.0, "fp8": 38.0}  # PSNR against float32, at least
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One backend beside the reference."""
+
+    backend: str
+    precision: str
+    largest: float  # |Δab|, Lab units
+    mean: float
+    psnr: float  # dB, of the coloured pictures at 8 bits, the lowest of all pictures
+    wanted: float
+
+    @property
+    def holds(self) -> bool:
+        return self.psnr >= self.wanted
+
+
+def reference(weights: Weights, pictures: np.ndarray, say: Callable[[str], None]) -> np.ndarray:
+    """ab in float32: by torch, or by OpenVINO where torch is not installed, which is said."""
+    try:
+        import torch
+
+        from vidcolor.models.onnx_torch import OnnxNetwork
+        from vidcolor.models.precision import load_float32
+    except ModuleNotFoundError as error:
+        from vidcolor.backends.openvino import OpenVinoBackend
+
+        say(f"{error.name} is not installed: the reference is OpenVINO in float32, not torch")
+        return OpenVinoBackend(weights, pictures.shape[3], pictures.shape[2], 1, "fp32").start(pictures)()
+    with torch.inference_mode():
+        return OnnxNetwork(load_float32(weights.path))(torch.from_numpy(pictures)).numpy()
+
+
+def coloured(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """8-bit sRGB (N, h, w, 3) on the grid of ab; L* (N, 1, H, W) is averaged down to it."""
+    n, _, h, w = ab.shape
+    stride = lightness.shape[2] // h
+    small = lightness.reshape(n, h, stride, w, stride).mean((2, 4))
+    return lab_to_srgb8(np.stack((small, ab[:, 0], ab[:, 1]), -1))
+
+
+def compare(backend: str, precision: str, lightness: np.ndarray, ab: np.ndarray, expected: np.ndarray) -> Agreement:
+    difference = np.abs(ab - expected)
+    pairs = zip(coloured(lightness, expected), coloured(lightness, ab), strict=True)
+    lowest = min(psnr(truth, other) for truth, other in pairs)
+    wanted = WANTED_DB[precision.split()[0]]
+    return Agreement(backend, precision, float(difference.max()), float(difference.mean()), lowest, wanted)
+
+
+def check(spec: ModelSpec, weights: Weights, res: int, asked: str, say: Callable[[str], None]) -> Iterator[Agreement]:
+    """Every variant of the asked backends beside float32; one that fails is said.
+
+    Raises:
+        UsageError: a named backend cannot be used here.
+    """
+    side = -(-res // spec.stride) * spec.stride
+    pictures = light(PICTURES, side, side)
+    expected = reference(weights, pictures, say)
+    for variant in variants(asked, weights, side, side, say):
+        try:
+            backend = variant.open(PICTURES)
+            ab = backend.start(pictures)()
+            yield compare(backend.info.name, backend.info.precision, pictures, ab, expected)
+        except VidcolorError as error:
+            say(f"{variant.backend} {variant.label}: not compared, {error}")
