@@ -9,7 +9,14 @@ from witness import ffmpeg
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate={rate}:duration={seconds}")
 SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration={seconds}")
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
-VFR = ("-vf", "setpts='if(eq(mod(N,3),0),N*0.05,N*0.05+0.013)/TB'", "-enc_time_base", "1/90000", "-fps_mode", "passthrough")
+VFR = (
+    "-vf",
+    "setpts='if(eq(mod(N,3),0),N*0.05,N*0.05+0.013)/TB'",
+    "-enc_time_base",
+    "1/90000",
+    "-fps_mode",
+    "passthrough",
+)
 
 
 def _film(*options: str, rate: str = "25", seconds: str = "1.4", sound: bool = False) -> tuple[str, ...]:
@@ -33,15 +40,19 @@ FILMS: dict[str, tuple[str, ...]] = {
     "one_frame.mp4": _film(*X264, seconds="0.04"),
     "one_per_second.mp4": _film(*X264, rate="1", seconds="4"),
     "120.mkv": _film(*X264, rate="120", seconds="0.3"),
-    "hevc10.mkv": _film("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error", "-pix_fmt", "yuv420p10le"),
+    "hevc10.mkv": _film(
+        "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error", "-pix_fmt", "yuv420p10le"
+    ),
     "prores.mov": _film("-c:v", "prores_ks", "-pix_fmt", "yuv422p10le", seconds="0.3"),
     "prores_444.mov": _film("-c:v", "prores_ks", "-pix_fmt", "yuv444p10le", seconds="0.2"),
-    "vp9_opus.webm": _film("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus", sound=True),
+    "vp9_opus.webm": _film(
+        "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus", sound=True
+    ),
     "mpeg4_mp3.avi": _film("-c:v", "mpeg4", "-bf", "2", "-c:a", "libmp3lame", sound=True),
     "mjpeg_pcm.avi": _film("-c:v", "mjpeg", "-pix_fmt", "yuvj422p", "-c:a", "pcm_s16le", rate="30000/1001", sound=True),
     "mpeg2_tff.ts": _film(
-        "-vf", "fps=50,tinterlace=interleave_top,setfield=tff", "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-bf", "2",
-        "-g", "9", "-c:a", "mp2", sound=True,
+        "-vf", "fps=50,tinterlace=interleave_top,setfield=tff", "-c:v", "mpeg2video", "-flags", "+ilme+ildct",
+        "-bf", "2", "-g", "9", "-c:a", "mp2", sound=True,
     ),
     "h264_aac.ts": _film(*X264, "-bf", "2", "-g", "10", "-c:a", "aac", sound=True),
     "mpeg1_mp2.mpg": _film("-c:v", "mpeg1video", "-bf", "2", "-c:a", "mp2", sound=True),
@@ -57,14 +68,30 @@ FILMS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # Pixel formats whose luma plane must come through bit for bit.
-PLANAR = (
-    "gray gray10le gray16le yuv420p yuv422p yuv444p yuv440p yuv411p yuv410p yuv420p9le yuv420p10le yuv422p12le yuv444p14le "
-    "yuv420p16le yuva420p"
-).split()
+PLANAR = [
+    "gray",
+    "gray10le",
+    "gray16le",
+    "yuv420p",
+    "yuv422p",
+    "yuv444p",
+    "yuv440p",
+    "yuv411p",
+    "yuv410p",
+    "yuv420p9le",
+    "yuv420p10le",
+    "yuv422p12le",
+    "yuv444p14le",
+    "yuv420p16le",
+    "yuva420p",
+]
 PACKED = {"nv12": "nut", "nv21": "nut", "yuyv422": "nut", "uyvy422": "nut", "gray16be": "nut", "ya8": "mkv"}
 RGB = {"bgr24": "avi", "rgb24": "nut", "bgra": "nut", "gbrp": "mkv", "rgb48le": "mkv", "gbrp10le": "mkv"}
 MATRIX = FILMS | {f"{name}.mkv": _raw(name, "ffv1") for name in PLANAR}
-MATRIX |= {f"{name}.{suffix}": _raw(name, "ffv1" if suffix == "mkv" else "rawvideo") for name, suffix in {**PACKED, **RGB}.items()}
+MATRIX |= {
+    f"{name}.{suffix}": _raw(name, "ffv1" if suffix == "mkv" else "rawvideo")
+    for name, suffix in {**PACKED, **RGB}.items()
+}
 
 
 def make(name: str, folder: Path) -> Path:

@@ -77,7 +77,19 @@ def test_what_cannot_be_meant_is_refused(tmp_path):
 def test_aspect_tags_and_times_with_every_codec(codec, tmp_path):
     path = tmp_path / "film.mkv"
     tags = "setsar=16/11,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=limited"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=96x64:duration=0.4", "-vf", tags, "-c:v", "libx264", "-pix_fmt", "yuv420p", path)
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=96x64:duration=0.4",
+        "-vf",
+        tags,
+        "-c:v",
+        "libx264",
+        "-pix_fmt",
+        "yuv420p",
+        path,
+    )
     result = run_identity(path, tmp_path, frames_per_chunk=4, codec=codec)
     assert result.output_times() == [result.expected(time) for time in result.source_times()]
     film = describe(result.output)["streams"][0]
@@ -85,7 +97,9 @@ def test_aspect_tags_and_times_with_every_codec(codec, tmp_path):
     assert (film["color_primaries"], film["color_transfer"]) == ("bt709", "bt709")
 
 
-@pytest.mark.parametrize(("codec", "span"), [("ffv1", "pc"), ("h264", "pc"), ("hevc", "pc"), ("av1", "pc"), ("prores", "tv")])
+@pytest.mark.parametrize(
+    ("codec", "span"), [("ffv1", "pc"), ("h264", "pc"), ("hevc", "pc"), ("av1", "pc"), ("prores", "tv")]
+)
 def test_full_range_stays_full_range_where_it_can(codec, span, tmp_path):
     result = run_identity(make("rgb24.nut", tmp_path), tmp_path, codec=codec)
     assert describe(result.output)["streams"][0]["color_range"] == span

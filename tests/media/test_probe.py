@@ -53,7 +53,10 @@ def test_film_cut_off_before_its_index(tmp_path):
     assert "moov" in refused(path)
 
 
-@pytest.mark.parametrize("playlist", ["#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile '{}'\n"])
+@pytest.mark.parametrize(
+    "playlist",
+    ["#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile '{}'\n"],
+)
 def test_playlists_are_not_followed(tmp_path, playlist):
     other = make("h264_aac.ts", tmp_path)
     path = tmp_path / "film.mp4"
@@ -61,7 +64,9 @@ def test_playlists_are_not_followed(tmp_path, playlist):
     assert "text file" in refused(path)
 
 
-@pytest.mark.parametrize("name", ["with space.mp4", "it's; $(x) & \"co\".mp4", "-y.mp4", "http:x.mp4", "line\nbreak.mp4", "ünï.mp4"])
+@pytest.mark.parametrize(
+    "name", ["with space.mp4", 'it\'s; $(x) & "co".mp4', "-y.mp4", "http:x.mp4", "line\nbreak.mp4", "ünï.mp4"]
+)
 def test_any_name_will_do(tmp_path, monkeypatch, name):
     make("one_frame.mp4", tmp_path).rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
@@ -71,7 +76,18 @@ def test_any_name_will_do(tmp_path, monkeypatch, name):
 def test_facts_of_a_film(tmp_path):
     path = tmp_path / "film.mp4"
     tags = "colorprim=bt709:transfer=bt709:colormatrix=bt709:chromaloc=2"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=24000/1001:duration=1", "-vf", "setsar=16/11", *X264, "-x264-params", tags, path)
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=96x64:rate=24000/1001:duration=1",
+        "-vf",
+        "setsar=16/11",
+        *X264,
+        "-x264-params",
+        tags,
+        path,
+    )
     info = probe(path)
     assert (info.width, info.height, info.pix_fmt, info.film) == (96, 64, "yuv420p", 0)
     assert (info.average_rate, info.start_pts, info.frames) == (Fraction(24000, 1001), 0, 24)
@@ -89,7 +105,14 @@ def test_untagged_films_are_taken_by_their_lines(tmp_path, height, matrix):
 
 
 @pytest.mark.parametrize(
-    ("name", "depth", "full"), [("yuv420p10le.mkv", 10, False), ("gray10le.mkv", 10, True), ("rgb24.nut", 8, True), ("palette.gif", 8, True), ("mjpeg_pcm.avi", 8, True)]
+    ("name", "depth", "full"),
+    [
+        ("yuv420p10le.mkv", 10, False),
+        ("gray10le.mkv", 10, True),
+        ("rgb24.nut", 8, True),
+        ("palette.gif", 8, True),
+        ("mjpeg_pcm.avi", 8, True),
+    ],
 )
 def test_depth_and_range(tmp_path, name, depth, full):
     assert (probe(make(name, tmp_path)).format.depth, probe(tmp_path / name).format.full_range) == (depth, full)
@@ -101,6 +124,15 @@ def test_cover_art_is_not_the_film():
         pytest.skip("no clips beside the repository")
     info = probe(clip)
     assert info.film == 0 and info.streams[6].attached_picture
-    assert [s.kind for s in info.streams] == ["video", "video", "audio", "audio", "subtitle", "subtitle", "video", "attachment"]
+    assert [s.kind for s in info.streams] == [
+        "video",
+        "video",
+        "audio",
+        "audio",
+        "subtitle",
+        "subtitle",
+        "video",
+        "attachment",
+    ]
     assert info.streams[5].dispositions == ("default", "forced") and info.streams[5].language == "fre"
     assert [c.title for c in info.chapters] == ["Opening", "The hat & the desk"]

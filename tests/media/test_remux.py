@@ -17,8 +17,22 @@ from vidcolor.media.streams import plan_streams
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=2")
 TONE = tuple(word.format(seconds=2) for word in SOUND)
-SUBTITLES = "1\n00:00:00,200 --> 00:00:00,900\nGood evening.\n\n2\n00:00:01,300 --> 00:00:01,800\nGood night & goodbye.\n"
-CHAPTERS = ";FFMETADATA1\ntitle=A film\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=2000\ntitle=Two = 2\n"
+SUBTITLES = (
+    "1\n00:00:00,200 --> 00:00:00,900\nGood evening.\n\n2\n00:00:01,300 --> 00:00:01,800\nGood night & goodbye.\n"
+)
+CHAPTERS = """;FFMETADATA1
+title=A film
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=1000
+title=One
+[CHAPTER]
+TIMEBASE=1/1000
+START=1000
+END=2000
+title=Two = 2
+"""
 
 
 @pytest.fixture
@@ -34,8 +48,10 @@ def rich(tmp_path: Path) -> Path:
         *PICTURE, *TONE, "-i", subtitles, "-i", chapters, "-map", "1:a", "-map", "0:v", "-map", "1:a", "-map", "2:s",
         "-map_metadata", "3", "-map_chapters", "3", *X264, "-bf", "2", "-c:a", "aac", "-c:s", "srt",
         "-metadata:s:0", "language=eng", "-metadata:s:2", "language=fre", "-metadata:s:2", "title=Commentaire",
-        "-metadata:s:3", "language=ger", "-metadata", "DIRECTOR=Nobody", "-disposition:s:0", "forced", "-disposition:a:1", "comment",
-        "-attach", note, "-metadata:s:4", "mimetype=text/plain", "-attach", cover, "-metadata:s:5", "mimetype=image/jpeg", path,
+        "-metadata:s:3", "language=ger", "-metadata", "DIRECTOR=Nobody", "-disposition:s:0", "forced",
+        "-disposition:a:1", "comment",
+        "-attach", note, "-metadata:s:4", "mimetype=text/plain", "-attach", cover,
+        "-metadata:s:5", "mimetype=image/jpeg", path,
     )  # fmt: skip
     return path
 
@@ -101,7 +117,20 @@ def test_time_code_is_written_again(tmp_path, identity):
 
 def test_frames_before_the_beginning_of_time(tmp_path, identity):
     path = tmp_path / "early.mkv"
-    ffmpeg(*PICTURE, *TONE, *X264, "-bf", "0", "-c:a", "flac", "-output_ts_offset", "-0.120", "-avoid_negative_ts", "disabled", path)
+    ffmpeg(
+        *PICTURE,
+        *TONE,
+        *X264,
+        "-bf",
+        "0",
+        "-c:a",
+        "flac",
+        "-output_ts_offset",
+        "-0.120",
+        "-avoid_negative_ts",
+        "disabled",
+        path,
+    )
     result = identity(path)
     times = result.source_times()
     assert times[:4] == [None, None, None, 0]

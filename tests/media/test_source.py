@@ -15,7 +15,17 @@ from vidcolor.errors import MediaError
 from vidcolor.media.probe import probe
 from vidcolor.media.source import FilmSource, luma_reader
 
-SEEKS = ["bframes.mp4", "open_gop.mp4", "vfr.mp4", "late_start.mkv", "h264_aac.ts", "mpeg2_tff.ts", "mpeg4_mp3.avi", "vp9_opus.webm", "mpeg1_mp2.mpg"]
+SEEKS = [
+    "bframes.mp4",
+    "open_gop.mp4",
+    "vfr.mp4",
+    "late_start.mkv",
+    "h264_aac.ts",
+    "mpeg2_tff.ts",
+    "mpeg4_mp3.avi",
+    "vp9_opus.webm",
+    "mpeg1_mp2.mpg",
+]
 
 
 def frames(info, threads=2, start_pts=None):

@@ -9,9 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidcolor.media.probe import FilmInfo, StreamInfo, open_film
+from vidcolor.media.opening import open_film
+from vidcolor.media.probe import FilmInfo, StreamInfo
 
-_PICTURES = {"mjpeg": ("image/jpeg", "jpg"), "png": ("image/png", "png"), "bmp": ("image/bmp", "bmp"), "gif": ("image/gif", "gif")}
+_PICTURES = {
+    "mjpeg": ("image/jpeg", "jpg"),
+    "png": ("image/png", "png"),
+    "bmp": ("image/bmp", "bmp"),
+    "gif": ("image/gif", "gif"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ _TAIL = 8  # lines of standard error that are kept
 
 
 def find_ffmpeg() -> str:
-    """The ffmpeg program: what IMAGEIO_FFMPEG_EXE names, else the one that the package imageio-ffmpeg brings, else the system's.
+    """The ffmpeg program: what IMAGEIO_FFMPEG_EXE names, else that of the package imageio-ffmpeg, else the system's.
 
     In this order, because FFmpeg 5 moves Opus sound by its priming when it copies it into Matroska; the package's is
     newer, and the same on every machine.
@@ -27,7 +27,9 @@ def find_ffmpeg() -> str:
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
-        raise MediaError("there is no ffmpeg program", str(error), "Install one, or set IMAGEIO_FFMPEG_EXE to its path.") from error
+        raise MediaError(
+            "there is no ffmpeg program", str(error), "Install one, or set IMAGEIO_FFMPEG_EXE to its path."
+        ) from error
 
 
 def run_ffmpeg(arguments: list[str], what: str, feed: Callable[[BinaryIO], None] | None = None) -> None:
@@ -42,7 +44,10 @@ def run_ffmpeg(arguments: list[str], what: str, feed: Callable[[BinaryIO], None]
         MediaError: it failed; with its exit status and the last lines it said.
     """
     process = subprocess.Popen(
-        arguments, stdin=subprocess.PIPE if feed else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        arguments,
+        stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     said: deque[bytes] = deque(maxlen=_TAIL)
     listener = threading.Thread(target=said.extend, args=(process.stderr,), name="ffmpeg-stderr", daemon=True)

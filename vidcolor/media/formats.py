@@ -11,8 +11,35 @@ from vidcolor.media.probe import FilmInfo
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, cannot_copy
 
 FILM_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .qt .mkv .webm .avi .mpg .mpeg .m2v .vob .ts .m2ts .mts .mxf .nut .gif .ogv .flv .wmv .asf .3gp .3g2 .dv "
-    ".y4m .rm .wtv".split()
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".qt",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".m2v",
+        ".vob",
+        ".ts",
+        ".m2ts",
+        ".mts",
+        ".mxf",
+        ".nut",
+        ".gif",
+        ".ogv",
+        ".flv",
+        ".wmv",
+        ".asf",
+        ".3gp",
+        ".3g2",
+        ".dv",
+        ".y4m",
+        ".rm",
+        ".wtv",
+    ]
 )
 # Which suffixes name the container that a demuxer reads: a file may be misnamed.
 _SUFFIXES_OF = {
@@ -56,7 +83,8 @@ CODECS = {
     for codec in (
         Codec(
             "h264", "libx264", _GENERAL, ".mp4", "mp4", (8, 10), _ALL,
-            crf=16, max_crf=51, preset="veryfast", presets=_X26X, options=(("x264-params", "force-cfr=0"),), interlaced=True, odd=False,
+            crf=16, max_crf=51, preset="veryfast", presets=_X26X, options=(("x264-params", "force-cfr=0"),),
+            interlaced=True, odd=False,
         ),
         Codec(
             "hevc", "libx265", _GENERAL, ".mp4", "mp4", (8, 10, 12), _ALL,
@@ -72,8 +100,8 @@ CODECS = {
         ),
         Codec(
             "prores", "prores_ks", (".mov", ".mkv"), ".mov", "mov", (10,), ((2, 1), (1, 1)),
-            preset="hq", presets=("proxy", "lt", "standard", "hq", "4444", "4444xq"), preset_option="profile", interlaced=True,
-            full_range=False,
+            preset="hq", presets=("proxy", "lt", "standard", "hq", "4444", "4444xq"), preset_option="profile",
+            interlaced=True, full_range=False,
         ),
     )
 }  # fmt: skip
@@ -116,7 +144,9 @@ def choose_encoding(
     chosen, reason = _choose_codec(info, codec, suffix)
     if min(info.width, info.height) < chosen.least:
         size = f"{info.width}x{info.height}"
-        raise UsageError(f"{chosen.name} cannot hold a picture of {size}", f"its least side is {chosen.least}", "Try --codec ffv1.")
+        raise UsageError(
+            f"{chosen.name} cannot hold a picture of {size}", f"its least side is {chosen.least}", "Try --codec ffv1."
+        )
     conversions: list[str] = []
     form = _choose_format(info, chosen, conversions)
     depth = "" if form.depth == 8 else f"{form.depth}le"
@@ -174,12 +204,13 @@ def _choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvF
             "added colour is coarser than 4:2:0, which everything plays"
         )
     elif chroma != enough[0]:
-        conversions.append(
-            f"chroma becomes {sampling}, because {codec.name} takes no {info.width}x{info.height} picture in {':'.join(_CHROMA_NAMES[enough[0]])}"
-        )
+        size, usual = f"{info.width}x{info.height}", ":".join(_CHROMA_NAMES[enough[0]])
+        conversions.append(f"chroma becomes {sampling}, because {codec.name} takes no {size} picture in {usual}")
     elif chroma != held or name.startswith(("yuv440", "yuvj440", "yuv411", "yuvj411", "yuv410", "uyyvyy411")):
         conversions.append(f"chroma sampling of {name} becomes {sampling}")
-    if "a" in name.split("p")[0] and name.startswith(("yuva", "ya", "rgba", "bgra", "argb", "abgr", "gbrap", "ayuv", "vuya")):
+    if "a" in name.split("p")[0] and name.startswith(
+        ("yuva", "ya", "rgba", "bgra", "argb", "abgr", "gbrap", "ayuv", "vuya")
+    ):
         conversions.append("the alpha channel (transparency) is dropped")
     if depth != form.depth:
         loss = "lossless" if depth > form.depth and not form.full_range else "rounded"
@@ -223,7 +254,9 @@ def _choose_suffix(info: FilmInfo, codec: Codec, wanted: str | None) -> tuple[st
             known = ", ".join(codec.suffixes)
             raise UsageError(f"cannot write {codec.name} to a '{wanted}' file", f"it goes into {known}", "Change -o.")
         if stuck := cannot_copy(info, wanted):
-            raise UsageError(f"a {wanted} file cannot hold {stuck}", "sound is copied, never converted", "Use .mkv or .mov.")
+            raise UsageError(
+                f"a {wanted} file cannot hold {stuck}", "sound is copied, never converted", "Use .mkv or .mov."
+            )
         return wanted, ""
     own = info.path.suffix.lower()
     if own in codec.suffixes and own in _SUFFIXES_OF.get(info.container, ()) and not cannot_copy(info, own):
@@ -236,7 +269,10 @@ def _choose_suffix(info: FilmInfo, codec: Codec, wanted: str | None) -> tuple[st
     suffix = next((s for s in preferred if not cannot_copy(info, s)), ".mkv")
     if suffix == own:
         return suffix, ""
-    return suffix, f"the output is a {suffix} file, because {own or 'the source'} is no container for {codec.name} and its sound"
+    return (
+        suffix,
+        f"the output is a {suffix} file, because {own or 'the source'} is no container for {codec.name} and its sound",
+    )
 
 
 def tick(suffix: str) -> Fraction | None:
@@ -252,4 +288,6 @@ def _timing_loss(info: FilmInfo, suffix: str) -> str:
         return f"all times are moved by {-info.start_pts * info.time_base} s, because {suffix} files have none before 0"
     if unit is None or (info.time_base / unit).denominator == 1:
         return ""
-    return f"times are rounded to {unit} s, because {suffix} files count in it (the source counts in {info.time_base} s)"
+    return (
+        f"times are rounded to {unit} s, because {suffix} files count in it (the source counts in {info.time_base} s)"
+    )

@@ -12,7 +12,7 @@ import numpy as np
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.media.source import luma_of_rgb
 
-PICTURE_SUFFIXES = frozenset(".png .jpg .jpeg .jpe .tif .tiff .webp".split())
+PICTURE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp"])
 _ORIENTATION = 0x0112  # EXIF tag
 _JPEG = [
     cv2.IMWRITE_JPEG_QUALITY, 97,
@@ -101,12 +101,12 @@ def _carried(blocks: dict[int, bytes]) -> tuple[tuple[tuple[int, bytes], ...], l
     for kind, block in blocks.items():
         if kind == cv2.IMAGE_METADATA_EXIF:
             kept.append((kind, _upright(block)))
-        elif kind == cv2.IMAGE_METADATA_XMP:
-            kept.append((kind, block))
-        elif kind == cv2.IMAGE_METADATA_ICCP and block[16:20] == b"RGB ":
+        elif kind == cv2.IMAGE_METADATA_XMP or block[16:20] == b"RGB ":
             kept.append((kind, block))
         elif kind == cv2.IMAGE_METADATA_ICCP:
-            dropped.append(f"the ICC profile is dropped: it describes {block[16:20].decode('ascii', 'replace').strip()} pictures")
+            dropped.append(
+                f"the ICC profile is dropped: it describes {block[16:20].decode('ascii', 'replace').strip()} pictures"
+            )
     return tuple(kept), dropped
 
 
@@ -139,14 +139,18 @@ def write_picture(path: Path, rgb: np.ndarray, picture: Picture) -> None:
     """
     suffix = path.suffix.lower()
     if rgb.dtype == np.uint16 and suffix not in (".png", ".tif", ".tiff"):
-        raise MediaError(f"cannot write {path}", f"{suffix} holds no 16-bit pictures", "Give a .png or .tiff name with -o.")
+        raise MediaError(
+            f"cannot write {path}", f"{suffix} holds no 16-bit pictures", "Give a .png or .tiff name with -o."
+        )
     options = _WEBP_LOSSLESS if suffix == ".webp" and picture.lossless else _WRITE.get(suffix, [])
     kinds = [kind for kind, _ in picture.metadata]
     blocks = [np.frombuffer(block, np.uint8) for _, block in picture.metadata]
     try:
         done, data = cv2.imencodeWithMetadata(suffix, np.ascontiguousarray(rgb[..., ::-1]), kinds, blocks, options)
     except cv2.error as error:
-        raise MediaError(f"cannot write {path}", f"{suffix} cannot hold it ({error.err})", "Give another name with -o.") from error
+        raise MediaError(
+            f"cannot write {path}", f"{suffix} cannot hold it ({error.err})", "Give another name with -o."
+        ) from error
     if not done:
         raise MediaError(f"cannot write {path}", f"OpenCV cannot encode {suffix}", "Give a .png or .jpg name with -o.")
     path.write_bytes(data.tobytes())

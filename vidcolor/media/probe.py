@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,15 +12,9 @@ import av
 import av.logging
 
 from vidcolor.color.yuv import YuvFormat
-from vidcolor.errors import MediaError, UsageError
+from vidcolor.errors import MediaError
+from vidcolor.media.opening import open_film
 from vidcolor.media.times import timed, usual_duration
-
-# Demuxers that read one file and nothing else: no playlists, no lists of files, no devices, no network.
-DEMUXERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,obu,av1,ivf,nut,mxf,gxf,gif,apng,"
-    "ogg,flv,asf,rm,wtv,dv,yuv4mpegpipe,swf,vc1,mjpeg,dirac,mlv,nsv,avs,roq,smk,bink,wav,mp3,flac,aac,ac3,eac3,dts"
-)
-OPEN_OPTIONS = {"protocol_whitelist": "file,pipe", "format_whitelist": DEMUXERS}
 
 # H.273 code points (tables 2, 3, 4), as FFmpeg numbers them; 2 is "unspecified".
 UNSPECIFIED = 2
@@ -112,45 +105,6 @@ class FilmInfo:
     @property
     def film_stream(self) -> StreamInfo:
         return self.streams[self.film]
-
-
-def film_url(path: Path) -> str:
-    """A path as FFmpeg takes it: never an option, never a protocol, whatever the name is."""
-    return f"file:{os.path.abspath(path)}"
-
-
-def open_film(path: Path) -> av.container.InputContainer:
-    """Open a film for reading; only this one file can be touched by it.
-
-    Raises:
-        UsageError: there is no such file, or it is a folder.
-        MediaError: it cannot be read, or is no film.
-    """
-    what = f"cannot read {path}"
-    if not path.exists():
-        raise UsageError(what, "there is no such file", "Check the name.")
-    if path.is_dir():
-        raise UsageError(what, "it is a folder", "Give a film in it.")
-    try:
-        if path.is_file() and path.stat().st_size == 0:
-            raise MediaError(what, "the file is empty (0 bytes)", "Copy it again from where it came.")
-        return av.open(film_url(path), options=dict(OPEN_OPTIONS), metadata_errors="replace")
-    except PermissionError as error:
-        raise MediaError(what, "permission denied", f"Try: chmod u+r {path}") from error
-    except (av.error.FFmpegError, OSError) as error:
-        raise MediaError(what, _why_not_open(path, error), "Check that it plays: ffplay or mpv would say the same.") from error
-
-
-def _why_not_open(path: Path, error: Exception) -> str:
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if not head.strip(b"\0"):
-        return "it holds nothing but zeros"
-    if head[4:8] in (b"ftyp", b"moov", b"mdat"):
-        return "its index is missing or damaged (no readable moov atom): the file was cut off or its recording never ended"
-    if not re.search(rb"[\0-\x08\x0e-\x1a]", head):
-        return "it is a text file, not a film"
-    return f"it is no film that FFmpeg knows, or its beginning is damaged ({getattr(error, 'strerror', None) or error})"
 
 
 def probe(path: Path) -> FilmInfo:

@@ -17,18 +17,57 @@ from vidcolor.errors import MediaError
 from vidcolor.media.attachments import Attachment, take_out
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
 from vidcolor.media.formats import CODECS, Encoding, tick
-from vidcolor.media.probe import FilmInfo, film_url
+from vidcolor.media.opening import film_url
+from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sink import FIRST_PTS_TAG, FRAGMENTED, set_tags
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
 
 # Tags that describe the bytes of the source's film stream, not the film.
-_STALE = ("BPS", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "_STATISTICS_WRITING_DATE_UTC", "_STATISTICS_TAGS", "ENCODER")
+_STALE = (
+    "BPS",
+    "NUMBER_OF_BYTES",
+    "_STATISTICS_WRITING_APP",
+    "_STATISTICS_WRITING_DATE_UTC",
+    "_STATISTICS_TAGS",
+    "ENCODER",
+)
 _MOVIE_TIMESCALE = (1 << 31) - 1  # the largest that MP4 edit lists can count in
 # Tags for which MP4 has fields of its own; any other needs the newer key-value form.
 _ITUNES = frozenset(
-    "title artist album_artist composer album date encoder comment genre copyright grouping lyrics description synopsis "
-    "show episode_id network keywords media_type hd_video gapless_playback compilation episode_sort season_number track disc "
-    "major_brand minor_version compatible_brands creation_time location location-eng".split()
+    [
+        "title",
+        "artist",
+        "album_artist",
+        "composer",
+        "album",
+        "date",
+        "encoder",
+        "comment",
+        "genre",
+        "copyright",
+        "grouping",
+        "lyrics",
+        "description",
+        "synopsis",
+        "show",
+        "episode_id",
+        "network",
+        "keywords",
+        "media_type",
+        "hd_video",
+        "gapless_playback",
+        "compilation",
+        "episode_sort",
+        "season_number",
+        "track",
+        "disc",
+        "major_brand",
+        "minor_version",
+        "compatible_brands",
+        "creation_time",
+        "location",
+        "location-eng",
+    ]
 )
 
 
@@ -77,7 +116,9 @@ def read_timeline(chunks: Sequence[Path], time_base: Fraction) -> Timeline:
     pts: list[int] = []
     last = 0
     for chunk in chunks:
-        stored = [(packet.pts, packet.duration, packet.time_base, packet.stream.container) for packet in _packets(chunk)]
+        stored = [
+            (packet.pts, packet.duration, packet.time_base, packet.stream.container) for packet in _packets(chunk)
+        ]
         if not stored:
             continue
         first = min(time for time, *_ in stored)
@@ -99,7 +140,9 @@ def _packets(chunk: Path) -> Iterator[av.Packet]:
         with av.open(film_url(chunk)) as container:
             yield from (packet for packet in container.demux(video=0) if packet.size)
     except (av.error.FFmpegError, OSError) as error:
-        raise MediaError(f"cannot read the chunk {chunk}", str(error), "Run again with an empty work folder.") from error
+        raise MediaError(
+            f"cannot read the chunk {chunk}", str(error), "Run again with an empty work folder."
+        ) from error
 
 
 def _ticks(time: Fraction) -> int:
@@ -158,7 +201,9 @@ def _join(info: FilmInfo, encoding: Encoding, chunks: Sequence[Path], timeline: 
         stream = None
         for packet in (packet for chunk in chunks for packet in _packets(chunk)):
             if stream is None:
-                stream = out.add_stream_from_template(packet.stream, opaque=True)  # of a decoder, which may be no encoder
+                stream = out.add_stream_from_template(
+                    packet.stream, opaque=True
+                )  # of a decoder, which may be no encoder
                 stream.time_base = timeline.base
                 set_tags(stream.codec_context, encoding, info)
                 if info.display_matrix is not None:
@@ -173,8 +218,8 @@ def _join(info: FilmInfo, encoding: Encoding, chunks: Sequence[Path], timeline: 
 def _set_times(timeline: Timeline) -> tuple[str, str]:
     """Seconds to add to all times of the pipe, as far as they are whole, and a bitstream filter that does the rest.
 
-    Durations in the pipe are steps of decoding time. A muxer takes the latest end of any packet as the film's, so the packet that is shown last gets its own
-    duration, and every other the shortest, which cannot reach beyond it.
+    Durations in the pipe are steps of decoding time. A muxer takes the latest end of any packet as the film's, so the
+    packet that is shown last gets its own duration, and every other the shortest, which cannot reach beyond it.
     """
     seconds, rest = divmod(timeline.dts[0], timeline.base.denominator)
     unit = timeline.base.numerator
@@ -209,7 +254,12 @@ def _command(
     mapped.append(source[f"{len(info.streams)}?"])
     film = next(place for place, plan in enumerate(kept) if plan.action == "colour")
     number = 0 if film > 0 else 1  # ffmpeg-python numbers inputs in the order of their first use
-    options: dict[str, Any] = {"c": "copy", "map_metadata": number, "map_chapters": -1 if piece else number, "copyts": None}
+    options: dict[str, Any] = {
+        "c": "copy",
+        "map_metadata": number,
+        "map_chapters": -1 if piece else number,
+        "copyts": None,
+    }
     for place, plan in enumerate(kept):
         options[f"map_metadata:s:{place}"] = f"{number}:s:{plan.stream.index}"
         options[f"disposition:{place}"] = "+".join(plan.stream.dispositions) or "0"

@@ -72,7 +72,9 @@ class ChunkWriter:
     def _add_stream(self, threads: int) -> av.VideoStream:
         info, encoding = self._info, self._encoding
         rate = info.average_rate or Fraction(25)
-        stream = self._container.add_stream(encoding.encoder, rate=rate, options=_encoder_options(encoding, info, threads))
+        stream = self._container.add_stream(
+            encoding.encoder, rate=rate, options=_encoder_options(encoding, info, threads)
+        )
         stream.width, stream.height, stream.pix_fmt = info.width, info.height, encoding.pix_fmt
         stream.time_base = info.time_base
         context = stream.codec_context
@@ -121,7 +123,7 @@ class ChunkWriter:
         return frame if self._fields is None else self._fields(frame)
 
     def _mux(self, packet: av.Packet) -> None:
-        """Write the packet before this one; the last is held back, because it tells how long the last frame is shown."""
+        """Write the packet before this one; the last is held back, as it tells how long the last frame is shown."""
         held, self._held = self._held, packet
         if held is not None:
             self._put(held)
@@ -168,13 +170,13 @@ def set_tags(context: av.VideoCodecContext, encoding: Encoding, info: FilmInfo) 
 
 
 def _encoder_options(encoding: Encoding, info: FilmInfo, threads: int) -> dict[str, str]:
-    """FFmpeg options of the encoder; whatever depends on the machine is fixed, so that the same input gives the same bytes."""
+    """FFmpeg options of the encoder; whatever depends on the machine is fixed: the same input gives the same bytes."""
     options = dict(encoding.options)
     if info.tags.siting != "unspecified":
         options["chroma_sample_location"] = info.tags.siting
     if encoding.encoder == "libx264" and "AVX512" in cv2.getCPUFeaturesLine():
-        # x264's AVX-512 code for macroblock trees reads memory that was never written: with B-frames, the same frames give
-        # other bytes now and then, at one thread too. Its AVX2 code does not.
+        # x264's AVX-512 code for macroblock trees reads memory that was never written: with B-frames, the same frames
+        # give other bytes now and then, at one thread too. Its AVX2 code does not.
         options["x264-params"] = ":".join(filter(None, (options.get("x264-params"), "asm=avx2")))
     elif encoding.encoder == "libx265":
         options["x265-params"] = f"log-level=error:pools={threads}:frame-threads={min(4, max(1, threads // 2))}"

@@ -13,7 +13,8 @@ import numpy as np
 
 from vidcolor.color.yuv import MATRICES, YuvFormat, luma_to_code
 from vidcolor.errors import MediaError
-from vidcolor.media.probe import FilmInfo, is_rgb, open_film
+from vidcolor.media.opening import open_film
+from vidcolor.media.probe import FilmInfo, is_rgb
 from vidcolor.media.times import timed, usual_duration
 
 MAX_LEDGER = 1000  # entries of damage that are kept; all are counted
@@ -23,7 +24,9 @@ MAX_STEP_BACK = 1  # seconds that one frame may lie before the one shown before 
 # decoding from the beginning.
 _SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts"})
 _COLOUR_STEP = 8  # every how many chroma samples, across and down, the look for colour takes
-_COLOUR_LEVEL = 2.5 / 255  # mean distance of chroma from grey, as a share of full scale, from which a source is coloured
+_COLOUR_LEVEL = (
+    2.5 / 255
+)  # mean distance of chroma from grey, as a share of full scale, from which a source is coloured
 
 
 @dataclass(slots=True)
@@ -54,7 +57,7 @@ class FilmSource:
     recorded in `damage`.
 
     Args:
-        info: from `probe`; with `dataclasses.replace(info, format=…)` of another depth, luma is handed on at that depth.
+        info: from `probe`; with `format` replaced by one of another depth or range, luma is handed on in that.
         threads: of the decoder.
         start_pts: leave out all frames before this time; the frames from there on are those of a decode from the
             beginning, picture and pts alike.
@@ -93,7 +96,7 @@ class FilmSource:
         self._container.close()
 
     def __iter__(self) -> Iterator[LumaFrame]:
-        info, read = self.info, luma_reader(self.info)
+        read = luma_reader(self.info)
         for pts, duration, frame in self._timed_frames():
             if self._shown is not None and pts <= self._shown:
                 self._check_jump(pts)
@@ -126,8 +129,7 @@ class FilmSource:
             return
         raise MediaError(
             f"cannot go on in {info.path}",
-            f"at {self._at(pts)} the picture changes from {info.width}x{info.height} to "
-            f"{frame.width}x{frame.height}",
+            f"at {self._at(pts)} the picture changes from {info.width}x{info.height} to {frame.width}x{frame.height}",
             "Cut the film there, or scale it to one size first.",
         )
 
@@ -210,7 +212,6 @@ class FilmSource:
         self._open(self._threading)
         return None
 
-
     def _show_beginning(self) -> None:
         """Let the decoder see the first packet: x264 names its version there and nowhere else, and FFmpeg decodes the
         4:4:4 pictures of versions with a certain fault in the way that they were coded."""
@@ -236,7 +237,11 @@ def luma_reader(info: FilmInfo) -> Callable[[av.VideoFrame], np.ndarray]:
             y, depth = _luma_of_rgb(frame, fmt.matrix)
         else:
             y, depth = _luma_plane(frame)
-        return y if (depth, full_range) == (fmt.depth, fmt.full_range) else _converted(y, replace(fmt, depth=depth, full_range=full_range), fmt)
+        return (
+            y
+            if (depth, full_range) == (fmt.depth, fmt.full_range)
+            else _converted(y, replace(fmt, depth=depth, full_range=full_range), fmt)
+        )
 
     return read
 
@@ -264,13 +269,21 @@ def _luma_plane(frame: av.VideoFrame) -> tuple[np.ndarray, int]:
     luma = form.components[0]
     own_plane = all(c.plane != luma.plane for c in form.components[1:])
     shifted = form.name.startswith(("p0", "p2", "p4"))  # samples in the upper bits of 16
-    if own_plane and not shifted and not form.is_big_endian and not form.is_bit_stream and frame.planes[0].line_size > 0:
+    if (
+        own_plane
+        and not shifted
+        and not form.is_big_endian
+        and not form.is_bit_stream
+        and frame.planes[0].line_size > 0
+    ):
         dtype = "u1" if luma.bits == 8 else "<u2"
         return _plane(frame, 0, frame.width, frame.height, dtype), luma.bits
     if shifted and not form.is_big_endian:
         return np.right_shift(_plane(frame, 0, frame.width, frame.height, "<u2"), 16 - luma.bits), luma.bits
     # Packed or big-endian samples: swscale only moves bytes here.
-    plain = frame.reformat(format=_planar_name(form), src_color_range=frame.color_range, dst_color_range=frame.color_range)
+    plain = frame.reformat(
+        format=_planar_name(form), src_color_range=frame.color_range, dst_color_range=frame.color_range
+    )
     return _luma_plane(plain)
 
 

@@ -11,35 +11,49 @@ MATROSKA_FAMILY = frozenset({".mkv", ".webm"})
 TRANSPORT_STREAM = frozenset({".ts", ".m2ts", ".mts"})
 
 # What FFmpeg's muxers take; None: anything.
-_MP4_AUDIO = frozenset("aac mp3 ac3 eac3 alac opus flac dts vorbis truehd".split())  # MP2 would be taken for MP3
+_MP4_AUDIO = frozenset(
+    ["aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "dts", "vorbis", "truehd"]
+)  # MP2 would be taken for MP3
 _AUDIO: dict[str, frozenset[str] | None] = {
     ".mp4": _MP4_AUDIO,
-    ".m4v": frozenset("aac ac3 eac3 alac mp3".split()),
+    ".m4v": frozenset(["aac", "ac3", "eac3", "alac", "mp3"]),
     ".mov": (_MP4_AUDIO - {"opus", "flac", "vorbis", "truehd", "dts"}) | frozenset({"mp2", "amr_nb", "amr_wb"}),
     ".mkv": None,
-    ".webm": frozenset("opus vorbis".split()),
-    ".ts": frozenset("aac aac_latm mp3 mp2 mp1 ac3 eac3 dts opus truehd".split()),
+    ".webm": frozenset(["opus", "vorbis"]),
+    ".ts": frozenset(["aac", "aac_latm", "mp3", "mp2", "mp1", "ac3", "eac3", "dts", "opus", "truehd"]),
 }
 _VIDEO: dict[str, frozenset[str] | None] = {
-    ".mp4": frozenset("h264 hevc av1 vp9 mpeg4 mpeg2video mpeg1video mjpeg png".split()),
-    ".m4v": frozenset("h264 hevc mpeg4".split()),
-    ".mov": frozenset("h264 hevc mpeg4 mpeg2video mjpeg prores dnxhd dvvideo png".split()),
+    ".mp4": frozenset(["h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "png"]),
+    ".m4v": frozenset(["h264", "hevc", "mpeg4"]),
+    ".mov": frozenset(["h264", "hevc", "mpeg4", "mpeg2video", "mjpeg", "prores", "dnxhd", "dvvideo", "png"]),
     ".mkv": None,
-    ".webm": frozenset("vp8 vp9 av1".split()),
-    ".ts": frozenset("h264 hevc mpeg4 mpeg2video mpeg1video".split()),
+    ".webm": frozenset(["vp8", "vp9", "av1"]),
+    ".ts": frozenset(["h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video"]),
 }
-_TEXT_SUBTITLES = frozenset("subrip srt ass ssa webvtt text mov_text".split())
+_TEXT_SUBTITLES = frozenset(["subrip", "srt", "ass", "ssa", "webvtt", "text", "mov_text"])
 _SUBTITLES = {
     ".mp4": frozenset({"mov_text", "dvd_subtitle"}),
     ".m4v": frozenset({"mov_text"}),
     ".mov": frozenset({"mov_text"}),
-    ".mkv": frozenset("subrip ass ssa webvtt text dvd_subtitle dvb_subtitle hdmv_pgs_subtitle hdmv_text_subtitle".split()),
+    ".mkv": frozenset(
+        [
+            "subrip",
+            "ass",
+            "ssa",
+            "webvtt",
+            "text",
+            "dvd_subtitle",
+            "dvb_subtitle",
+            "hdmv_pgs_subtitle",
+            "hdmv_text_subtitle",
+        ]
+    ),
     ".webm": frozenset({"webvtt"}),
-    ".ts": frozenset("dvb_subtitle dvb_teletext".split()),
+    ".ts": frozenset(["dvb_subtitle", "dvb_teletext"]),
 }
 _TEXT_TARGET = {".mp4": "mov_text", ".m4v": "mov_text", ".mov": "mov_text", ".mkv": "srt", ".webm": "webvtt"}
-_DATA = {".ts": frozenset("klv scte_35 timed_id3 smpte_klv epg".split())}
-_COVERS = {".mp4": frozenset("png mjpeg bmp".split()), ".m4v": frozenset("png mjpeg bmp".split())}
+_DATA = {".ts": frozenset(["klv", "scte_35", "timed_id3", "smpte_klv", "epg"])}
+_COVERS = {".mp4": frozenset(["png", "mjpeg", "bmp"]), ".m4v": frozenset(["png", "mjpeg", "bmp"])}
 
 
 @dataclass(frozen=True, slots=True)
