@@ -5,12 +5,22 @@ from scenes import SIZE, dissolve, flash, flicker, luma, plain_ab, scratched, sh
 
 from vidcolor.errors import UsageError
 from vidcolor.evaluation.films import chroma_flicker, motion_of_shot
+from vidcolor.temporal.keys import PACE
 from vidcolor.temporal.window import TemporalWindow
 
 
-def run(film, ab, strength=1.0):
-    window = TemporalWindow(strength)
-    done = [frame for luma_, ab_ in zip(film, ab, strict=True) for frame in window.push(luma_, ab_)]
+def run(film, ab, strength=1.0, start=0):
+    """Everything that comes out of a window; `start` is the number of the first frame in the whole film."""
+    window, done, answers = TemporalWindow(strength), [], iter(ab)
+
+    def answer(decisions):
+        for needed in decisions:
+            ab_ = next(answers)
+            done.extend(window.push(ab_ if needed else None))
+
+    for number, picture in enumerate(film, start):
+        answer(window.see(picture, number // PACE))
+    answer(window.see_end())
     done += window.flush()
     assert [index for index, _, _ in done] == list(range(len(film)))
     return done
@@ -47,7 +57,7 @@ def test_a_piece_with_its_context_equals_one_run_bit_for_bit(eventful):
     for start, end in ((0, 30), (30, 41), (41, 160), (100, 101), (188, 215), (215, 260)):
         first = max(0, start - TemporalWindow.CONTEXT_BEFORE)
         last = end + TemporalWindow.CONTEXT_AFTER
-        piece = run(film[first:last], ab[first:last])[start - first : end - first]
+        piece = run(film[first:last], ab[first:last], start=first)[start - first : end - first]
         for (_, ab_, decision), (_, whole_ab, whole_decision) in zip(piece, whole[start:end], strict=True):
             assert np.array_equal(ab_, whole_ab)
             assert decision == whole_decision

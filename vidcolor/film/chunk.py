@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from vidcolor.files import sha256, whole_file
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sink import ChunkWriter
 from vidcolor.media.source import FilmSource, LumaFrame
+from vidcolor.temporal.keys import PACE
 from vidcolor.temporal.window import TemporalWindow
 
 AHEAD = 4  # frames that each stage may be ahead of the next
@@ -63,6 +65,20 @@ def view_of(plan: Plan) -> LumaView:
     return LumaView(info.format, info.width, info.height, sar, plan.options.res, spec.stride, spec.output_stride)
 
 
+class Pace:
+    """Numbers the stretches of time in which one frame, where motion allows, is shown to the network.
+
+    They are tied to the film's clock, so that a chunk made alone asks for the same frames.
+    """
+
+    def __init__(self, info: FilmInfo) -> None:
+        self._per_tick = (info.average_rate or Fraction(25)) * info.time_base / PACE
+        self._start = info.start_pts
+
+    def __call__(self, pts: int) -> int:
+        return math.floor((pts - self._start) * self._per_tick + Fraction(1, 2 * PACE))  # half a frame for rounded pts
+
+
 def open_at(info: FilmInfo, first_pts: int, threads: int) -> FilmSource:
     """A source that shows the frames before `first_pts` that decide about it, or all that the film has there."""
     needed = TemporalWindow.CONTEXT_BEFORE
@@ -93,34 +109,47 @@ def decode(source: FilmSource, span: Range, view: LumaView, clock: StageClock) -
 
 
 def colour(
-    frames: Iterator[Shown], backend: Backend, view: LumaView, window: TemporalWindow, clock: StageClock
+    frames: Iterator[Shown], backend: Backend, view: LumaView, window: TemporalWindow, pace: Pace, clock: StageClock
 ) -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
     """Frames with their smoothed ab (2, h, w) in Lab units, and whether each begins a shot."""
-    under_way: deque[tuple[list[Shown], Callable[[], np.ndarray]]] = deque()
+    undecided: deque[Shown] = deque()
+    under_way: deque[Callable[[], np.ndarray] | None] = deque()  # None: the network is not asked
     waiting: deque[LumaFrame] = deque()
 
-    def settled() -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
-        batch, result = under_way.popleft()
-        with clock("infer"):
-            coloured = result()
-        for shown, picture in zip(batch, coloured, strict=True):
+    def take(decisions: list[bool]) -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
+        for needed in decisions:
+            shown = undecided.popleft()
             waiting.append(shown.frame)
-            with clock("temporal"):
-                ready = window.push(shown.small_luma, np.ascontiguousarray(view.crop(picture)))
-            for _, smooth, decision in ready:
-                yield waiting.popleft(), smooth, decision.cut
+            while needed and sum(result is not None for result in under_way) == backend.slots:
+                yield from settle()
+            with clock("infer"):
+                under_way.append(backend.start(shown.lightness[None, None]) if needed else None)
 
-    while batch := list(itertools.islice(frames, backend.batch)):
-        if len(under_way) == backend.slots:
-            yield from settled()
+    def settle() -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
+        result = under_way.popleft()
         with clock("infer"):
-            under_way.append((batch, backend.start(np.stack([shown.lightness[None] for shown in batch]))))
+            ab = None if result is None else np.ascontiguousarray(view.crop(result()[0]))
+        with clock("temporal"):
+            ready = window.push(ab)
+        yield from give(ready)
+
+    def give(ready: list) -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
+        for _, ab, decision in ready:
+            yield waiting.popleft(), ab, decision.cut
+
+    for shown in frames:
+        undecided.append(shown)
+        with clock("temporal"):
+            decisions = window.see(shown.small_luma, pace(shown.frame.pts))
+        yield from take(decisions)
+    with clock("temporal"):
+        decisions = window.see_end()
+    yield from take(decisions)
     while under_way:
-        yield from settled()
+        yield from settle()
     with clock("temporal"):
         ready = window.flush()
-    for _, smooth, decision in ready:
-        yield waiting.popleft(), smooth, decision.cut
+    yield from give(ready)
 
 
 def merge(
@@ -150,7 +179,7 @@ def make_chunks(
     with (
         open_at(info, span.first_pts, plan.threads) as source,
         in_thread(decode(source, span, view, clock), AHEAD) as shown,
-        in_thread(colour(shown, backend, view, window, clock), AHEAD) as coloured,
+        in_thread(colour(shown, backend, view, window, Pace(info), clock), AHEAD) as coloured,
         in_thread(merge(coloured, span, merger, clock), AHEAD) as merged,
     ):
         item, damage_known = next(merged, None), 0

@@ -19,8 +19,7 @@ _EXPOSURE = (31, 31)  # box over which a difference of luma counts as exposure, 
 
 BEFORE, AFTER = -1, 1
 LEVELS = 4  # links go over 1, 2, 4 and 8 frames
-KEPT_FRAMES = 64  # more than any user of the window looks back
-KEPT_LINKS = (2, 4, 9, 16)  # frames, by level, after which a link is not needed again but at a film's end: made anew
+KEPT_FRAMES = 24  # before the newest, or before the oldest that is still held: more than anything looks back
 
 
 class Link(NamedTuple):
@@ -114,6 +113,7 @@ class MotionWindow:
         self._last: np.ndarray | None = None
         self._links: dict[tuple[int, int, int], Link | None] = {}
         self._estimate: MotionEstimator | None = None
+        self._held = self._oldest = 0
 
     def add(self, small_luma: np.ndarray, cut: bool) -> None:
         """The next frame: luma (h, w) uint8, and whether it is the first after a cut."""
@@ -132,6 +132,10 @@ class MotionWindow:
     def luma(self, n: int) -> np.ndarray:
         """Luma of a frame on the grid of motion, (⌈h/2⌉, ⌈w/2⌉) float32."""
         return self._luma[n].astype(np.float32)
+
+    def cut(self, n: int) -> bool:
+        """Whether a frame is the first after a cut."""
+        return self._cut[n]
 
     def repeats(self, n: int) -> bool:
         """Whether a frame equals the one before it, pixel for pixel."""
@@ -156,8 +160,16 @@ class MotionWindow:
         self._links[0, AFTER, later - 1], self._links[0, BEFORE, later] = there, back
         return back if side == BEFORE else there
 
+    def hold(self, n: int) -> None:
+        """Frames from n on are still needed, with their links; those KEPT_FRAMES before it, for what looks back."""
+        self._held = n
+
     def _forget(self) -> None:
-        for store in (self._luma, self._cut, self._repeats):
-            store.pop(self.count - 1 - KEPT_FRAMES, None)
-        newest = self.count - 1
-        self._links = {key: link for key, link in self._links.items() if newest - key[2] <= KEPT_LINKS[key[0]]}
+        oldest = min(self._held, self.count) - KEPT_FRAMES
+        while self._oldest < oldest:
+            for store in (self._luma, self._cut, self._repeats):
+                del store[self._oldest]
+            for level in range(LEVELS):
+                for side in (BEFORE, AFTER):
+                    self._links.pop((level, side, self._oldest), None)
+            self._oldest += 1
