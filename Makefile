@@ -5,7 +5,7 @@ BIN := .venv/bin
 TORCH ?= torch==2.13.0
 PYTEST_ARGS ?=
 
-.PHONY: demo test samples clean
+.PHONY: demo test long samples gpu-check clean
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -24,8 +24,15 @@ demo: .venv/base
 test: .venv/test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+long: .venv/test
+	$(BIN)/python -m pytest -m long -s $(PYTEST_ARGS)
+
 samples:
 	$(PYTHON) samples/make_samples.py
+
+# On a machine with an NVIDIA GPU, with whatever its Python has: nothing is fetched or installed.
+gpu-check:
+	$(PYTHON) -m vidcolor gpu-check --write docs/gpu.md --json build/gpu-check.json
 
 clean:
 	rm -rf .venv demo build dist *.egg-info
