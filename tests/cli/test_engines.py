@@ -3,13 +3,13 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("tensorrt_rtx")
 
 from vidcolor.backends.gpu import find_gpu
-from vidcolor.backends.profiles import engine_folder
 
 
 def vidcolor(*arguments):
@@ -18,13 +18,13 @@ def vidcolor(*arguments):
 
 @pytest.fixture
 def engine():
-    """An engine in the folder that a user's would be in; only it is removed again."""
-    before = set(engine_folder().iterdir())
+    """An engine in the folder that a user's would be in; it and its card are removed again."""
     done = vidcolor("build-engine", "--res", "64", "--batch", "1,2,3", "--backend", "tensorrt-rtx", "--json")
     assert done.returncode == 0, done.stderr
-    yield json.loads(done.stdout)
-    for path in set(engine_folder().iterdir()) - before:
-        path.unlink()
+    made = json.loads(done.stdout)
+    yield made
+    for suffix in (".engine", ".json"):
+        Path(made["path"]).with_suffix(suffix).unlink(missing_ok=True)
 
 
 def listed(engine, *options):

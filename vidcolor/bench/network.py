@@ -207,6 +207,7 @@ def bench(
 
 
 def device_words() -> str:
-    """This machine, in words."""
+    """This machine, in words, and how busy it is: with a load above 0 before a measurement, something else takes part."""
     gpu = find_gpu()
-    return f"{os.cpu_count()} CPU cores" + (f", {gpu.name} ({gpu.memory / 2**30:.0f} GiB, CUDA {gpu.driver})" if gpu else ", no NVIDIA GPU")
+    named = f"{gpu.name} ({gpu.memory / 2**30:.0f} GiB, CUDA {gpu.driver})" if gpu else "no NVIDIA GPU"
+    return f"{os.cpu_count()} CPU cores, {named}, load {os.getloadavg()[0]:.1f} at the start"

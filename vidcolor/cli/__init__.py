@@ -20,6 +20,7 @@ COMMANDS = {
     "eval": "Measure networks on photographs: gain over grey, colourfulness, and more.",
     "bench": "Measure speed: of networks on every backend, or of a whole run beside ffmpeg.",
     "build-engine": "Build the TensorRT engine of a network for this GPU.",
+    "gpu-check": "Measure all that the documentation states about GPUs, on this one.",
     "engines": "List, verify and prune TensorRT engines.",
     "train": "Train a network on photographs.",
     "export": "Turn a checkpoint into weights that `run` can use.",

@@ -67,7 +67,7 @@ def _network(as_json: bool, model: str, weights: Path | None, res: int, backend:
     from vidcolor.cli.ui import console, table
     from vidcolor.models.registry import find_spec
 
-    spec, batches = find_spec(choose_model(model).name), _numbers(batch)
+    spec, batches, machine = find_spec(choose_model(model).name), _numbers(batch), device_words()
     with subject(spec, weights) as (found, random):
         if random:
             _say(f"{spec.name} has no trained weights: timed with random ones, which take the same time")
@@ -75,10 +75,10 @@ def _network(as_json: bool, model: str, weights: Path | None, res: int, backend:
     if not timings:
         raise UsageError("nothing could be measured", "no backend works here", "See: vidcolor doctor")
     if as_json:
-        click.echo(json.dumps({"type": "bench", "model": spec.name, "res": res, "random_weights": random, "machine": device_words(), "rows": [as_dict(t) for t in timings]}))
+        click.echo(json.dumps({"type": "bench", "model": spec.name, "res": res, "random_weights": random, "machine": machine, "rows": [as_dict(t) for t in timings]}))
         return
     out = console()
-    out.print(f"{spec.name} at {res}×{res}, {spec.gflop_144 * (res / 144) ** 2:.3g} GFLOP a picture; {device_words()}; {repeats} batches a row", soft_wrap=True)
+    out.print(f"{spec.name} at {res}×{res}, {spec.gflop_144 * (res / 144) ** 2:.3g} GFLOP a picture; {machine}; up to {repeats} batches a row", soft_wrap=True)
     header, rows, verdict = network_tables(timings)
     out.print(table(header, rows))
     out.print(verdict, soft_wrap=True)

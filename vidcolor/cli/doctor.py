@@ -52,8 +52,9 @@ def _checks() -> Iterator[Check]:
     for codec in CODECS:
         with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
             yield f"encoder {codec}", *_tried(lambda codec=codec, folder=folder: encode_two_frames(codec, Path(folder)))
-    yield "torch", *_optional("torch", "pip install 'vidcolor[train]'   (training and export only)")
-    yield "TensorRT", *_optional("tensorrt", "pip install tensorrt   (no command uses it yet)")
+    yield "torch", *_optional("torch", "pip install 'vidcolor[train]'   (training, export, GPUs without TensorRT)")
+    yield "TensorRT", *_optional("tensorrt", "pip install 'vidcolor[tensorrt]'   (NVIDIA GPUs)")
+    yield "TensorRT-RTX", *_optional("tensorrt-rtx", "pip install 'vidcolor[tensorrt-rtx]'   (GeForce and RTX GPUs)")
     yield "GPU", *_gpu()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -39,15 +41,18 @@ def store_as_half(model: onnx.ModelProto) -> None:
 def write_onnx(network: nn.Module, spec: ModelSpec, path: Path) -> None:
     """Write a network in evaluation mode as ONNX with dynamic batch, height and width. Needs the `train` extra."""
     sides = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    program = torch.onnx.export(
-        network,
-        (torch.rand(2, 1, 10 * spec.stride, 12 * spec.stride) * 100,),
-        dynamo=True,
-        input_names=["lightness"],
-        output_names=["ab"],
-        dynamic_shapes=({0: torch.export.Dim.DYNAMIC, **sides},),
-        verbose=False,
-    )
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of every torchvision operator that is not there
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's own, about itself
+        program = torch.onnx.export(
+            network,
+            (torch.rand(2, 1, 10 * spec.stride, 12 * spec.stride) * 100,),
+            dynamo=True,
+            input_names=["lightness"],
+            output_names=["ab"],
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC, **sides},),
+            verbose=False,
+        )
     model = program.model_proto
     store_as_half(model)
     onnx.checker.check_model(model)

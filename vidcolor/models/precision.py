@@ -57,6 +57,10 @@ def typed_graph(path: Path, precision: str) -> bytes:
     Raises:
         ModelError: the file is no network, or does not fit into the precision.
     """
+    if precision not in ("fp32", "fp16"):
+        raise ModelError(
+            f"no graph in {precision} can be made yet", "it would need measured ranges of every layer", "Use --precision fp16."
+        )
     model = load_float32(path)
     spell_out_prelu(model.graph)
     if precision == "fp16":

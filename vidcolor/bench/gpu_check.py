@@ -1,0 +1,196 @@
+"""Everything that docs/gpu.md states about a GPU, measured in one go, with nothing fetched."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vidcolor.backends.gpu import Gpu, find_gpu
+from vidcolor.backends.trt_library import MODULES
+from vidcolor.bench.agreement import check
+from vidcolor.bench.network import bench, device_words
+from vidcolor.bench.subject import subject
+from vidcolor.bench.words import HEADER, as_dict, network_tables
+from vidcolor.config import RunOptions
+from vidcolor.errors import BackendError, VidcolorError
+from vidcolor.models.registry import find_spec
+
+NETWORKS = ("resnet38", "lite")
+BATCHES = (1, 8, 32, 128)
+RES = 144
+REPEATS = 100
+PACKAGES = ("torch", *MODULES, "cuda-bindings", "onnx", "openvino", "av", "numpy")
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+Say = Callable[[str], None]
+
+
+def gpu_report(clips: Sequence[Path], say: Say, networks: Sequence[str] = NETWORKS, repeats: int = REPEATS) -> dict[str, Any]:
+    """All figures, as plain data; what could not be measured is in `notes`, with the reason.
+
+    Args:
+        clips: films to colour with the whole command.
+        say: told what is being done and what cannot be.
+
+    Raises:
+        BackendError: there is no NVIDIA GPU.
+    """
+    gpu = require_gpu()
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        say(text)
+
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": device_words(),
+        "gpu": {"name": gpu.name, "capability": gpu.capability, "memory": gpu.memory, "cuda": gpu.driver},
+        "versions": versions(),
+        "networks": [_network(name, repeats, say, note) for name in networks],
+        "clips": [figures for clip in clips if (figures := _whole_command(clip, note)) is not None],
+        "notes": notes,
+    }
+
+
+def require_gpu() -> Gpu:
+    """The GPU to be measured.
+
+    Raises:
+        BackendError: there is none.
+    """
+    gpu = find_gpu()
+    if gpu is None:
+        raise BackendError("there is no GPU to check", "no NVIDIA GPU was found", "Look at: nvidia-smi")
+    return gpu
+
+
+def versions() -> dict[str, str]:
+    """Installed packages that matter here."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _network(name: str, repeats: int, say: Say, note: Say) -> dict[str, Any]:
+    spec = find_spec(name)
+    say(f"{name}: speed at {RES}×{RES}")
+    result: dict[str, Any] = {"model": name, "random_weights": False, "rows": [], "agreement": [], "table": []}
+    try:
+        with subject(spec, None) as (weights, random):
+            timings = list(bench(spec, weights, RES, "all", BATCHES, repeats, note))
+            say(f"{name}: agreement with float32")
+            agreements = list(check(spec, weights, RES, "all", lambda text: None))
+    except VidcolorError as error:
+        note(f"{name}: not measured, {error}")
+        return result
+    result |= {"random_weights": random, "rows": [as_dict(timing) for timing in timings]}
+    result["agreement"] = [
+        {"backend": a.backend, "precision": a.precision, "max": a.largest, "mean": a.mean, "psnr": a.psnr, "wanted": a.wanted}
+        for a in agreements
+    ]
+    if timings:
+        _, result["table"], result["verdict"] = network_tables(timings)
+    return result
+
+
+def _whole_command(clip: Path, note: Say) -> dict[str, Any] | None:
+    try:
+        from vidcolor.bench.pipeline import bench_pipeline
+
+        result = bench_pipeline(clip, RunOptions(), 3)
+    except ModuleNotFoundError as error:
+        note(f"{clip.name}: the whole command was not measured, {error.name} is not installed")
+        return None
+    except VidcolorError as error:
+        note(f"{clip.name}: the whole command was not measured, {error}")
+        return None
+    info, summary = result.info, result.summaries[0]
+    return {
+        "clip": clip.name,
+        "size": f"{info.width}×{info.height}",
+        "frames": result.frames,
+        "backend": f"{summary['backend']} {summary['precision']}",
+        "frames_per_second": statistics.median(result.frames / m.wall for m in result.ours),
+        "ratio": statistics.median(result.ratios()),
+        "stage_ms": result.stage_ms(),
+    }
+
+
+def enlarged(clip: Path, folder: Path) -> Path:
+    """The clip at 1920×1080, as a film of that size to measure with."""
+    from vidcolor.media.ffmpeg import find_ffmpeg
+
+    target = folder / f"{clip.stem}-1080p.mp4"
+    command = [find_ffmpeg(), "-v", "error", "-y", "-i", str(clip), "-an", "-vf", "scale=1920:1080", "-c:v", "libx264", str(target)]
+    subprocess.run(command, check=True)
+    return target
+
+
+def clips_to_measure(samples: Path, folder: Path, say: Say) -> list[Path]:
+    """The sample film as it is and at 1080p, if they can be had."""
+    film = samples / "film.mp4"
+    if not film.is_file():
+        say("the whole command is not measured: there is no samples/film.mp4 here")
+        return []
+    try:
+        return [film, enlarged(film, folder)]
+    except (ModuleNotFoundError, VidcolorError, OSError, subprocess.CalledProcessError) as error:
+        say(f"no clip at 1080p: {error}")
+        return [film]
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report as it stands in docs/gpu.md."""
+    installed = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    lines = [f"Measured on {report['date']}: {report['machine']}, compute capability {report['gpu']['capability']}; {installed}.", ""]
+    for network in report["networks"]:
+        weights = "random weights" if network["random_weights"] else "its trained weights"
+        lines += [f"`{network['model']}` at {RES}×{RES}, {weights}, {REPEATS} batches a row:", ""]
+        lines += [*_table(HEADER, network["table"]), "", network.get("verdict", "not yet measured"), ""]
+        agreement = [
+            (a["backend"], a["precision"], f"{a['max']:.3f}", f"{a['mean']:.4f}", f"{a['psnr']:.1f}", f"{a['wanted']:.0f}")
+            for a in network["agreement"]
+        ]
+        lines += [*_table(("backend", "precision", "max |Δab|", "mean |Δab|", "PSNR, dB", "wanted"), agreement), ""]
+    rows = [
+        (c["clip"], c["size"], c["backend"], f"{c['frames_per_second']:.1f}", f"{c['ratio']:.2f}", _stages(c["stage_ms"]))
+        for c in report["clips"]
+    ]
+    lines += ["The whole command:", "", *_table(("clip", "size", "backend", "frames/s", "of a plain transcode", "busy ms a frame"), rows), ""]
+    lines += [f"* {text}" for text in report["notes"]]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _stages(stage_ms: dict[str, float]) -> str:
+    return ", ".join(f"{name} {ms:.2f}" for name, ms in stage_ms.items())
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rows = rows or [["not yet measured", *[""] * (len(header) - 1)]]
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+
+
+def put_into(page: str, figures: str) -> str:
+    """A page with its figures replaced.
+
+    Raises:
+        VidcolorError: the page has no place for them.
+    """
+    if BEGIN not in page or END not in page:
+        raise VidcolorError("the page has no place for the figures", f"it has no lines {BEGIN} and {END}")
+    return f"{page.split(BEGIN)[0]}{BEGIN}\n\n{figures}\n{END}{page.split(END)[1]}"
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for clips that are made for the measurement."""
+    return tempfile.TemporaryDirectory(prefix="vidcolor-gpu-check-")

@@ -1,0 +1,35 @@
+"""`vidcolor gpu-check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from vidcolor.cli import verbose_option
+
+
+@click.command("gpu-check")
+@click.option("--samples", default="samples", show_default=True, type=click.Path(path_type=Path), help="Folder with film.mp4.")
+@click.option("--write", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Page whose figures are replaced.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="File for all figures.")
+@verbose_option
+def command(samples: Path, write: Path | None, json_file: Path | None, verbose: bool) -> None:
+    """Measure all that docs/gpu.md states, on this machine's GPU, with what is installed. Fetches nothing."""
+    from vidcolor.bench.gpu_check import clips_to_measure, gpu_report, markdown, put_into, require_gpu, scratch
+    from vidcolor.files import write_whole
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    require_gpu()
+    with scratch() as folder:
+        report = gpu_report(clips_to_measure(samples, Path(folder), say), say)
+    figures = markdown(report)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(json_file, (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode())
+    if write is not None:
+        write_whole(write, put_into(write.read_text("utf-8"), figures).encode())
+    click.echo(figures)
