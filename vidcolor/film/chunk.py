@@ -108,27 +108,59 @@ def decode(source: FilmSource, span: Range, view: LumaView, clock: StageClock) -
         yield shown
 
 
+class Batch:
+    """Frames that the network is shown together."""
+
+    def __init__(self) -> None:
+        self.lightness: list[np.ndarray] = []
+        self._result: Callable[[], np.ndarray] | None = None
+        self._ab: np.ndarray | None = None
+
+    @property
+    def under_way(self) -> bool:
+        return self._result is not None and self._ab is None
+
+    def start(self, backend: Backend) -> None:
+        self._result = backend.start(np.stack(self.lightness)[:, None])
+
+    def answer(self, index: int) -> np.ndarray:
+        """ab (2, H, W) of one of the frames, waited for."""
+        if self._ab is None:
+            self._ab = self._result()
+        return self._ab[index]
+
+
 def colour(
     frames: Iterator[Shown], backend: Backend, view: LumaView, window: TemporalWindow, pace: Pace, clock: StageClock
 ) -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
     """Frames with their smoothed ab (2, h, w) in Lab units, and whether each begins a shot."""
     undecided: deque[Shown] = deque()
-    under_way: deque[Callable[[], np.ndarray] | None] = deque()  # None: the network is not asked
+    asked: deque[tuple[Batch, int] | None] = deque()  # a place in a batch, or None where the network is not asked
     waiting: deque[LumaFrame] = deque()
+    batch = Batch()
 
     def take(decisions: list[bool]) -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
+        nonlocal batch
         for needed in decisions:
             shown = undecided.popleft()
             waiting.append(shown.frame)
-            while needed and sum(result is not None for result in under_way) == backend.slots:
-                yield from settle()
-            with clock("infer"):
-                under_way.append(backend.start(shown.lightness[None, None]) if needed else None)
+            asked.append((batch, len(batch.lightness)) if needed else None)
+            if needed:
+                batch.lightness.append(shown.lightness)
+            if len(batch.lightness) >= backend.batch:
+                yield from start()
+                batch = Batch()
+
+    def start() -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
+        while len({id(place[0]) for place in asked if place and place[0].under_way}) == backend.slots:
+            yield from settle()
+        with clock("infer"):
+            batch.start(backend)
 
     def settle() -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
-        result = under_way.popleft()
+        place = asked.popleft()
         with clock("infer"):
-            ab = None if result is None else np.ascontiguousarray(view.crop(result()[0]))
+            ab = None if place is None else np.ascontiguousarray(view.crop(place[0].answer(place[1])))
         with clock("temporal"):
             ready = window.push(ab)
         yield from give(ready)
@@ -145,7 +177,9 @@ def colour(
     with clock("temporal"):
         decisions = window.see_end()
     yield from take(decisions)
-    while under_way:
+    if batch.lightness:
+        yield from start()
+    while asked:
         yield from settle()
     with clock("temporal"):
         ready = window.flush()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,12 +23,15 @@ from vidcolor.media.pictures import read_picture, write_picture
 from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import find_weights
 
+log = logging.getLogger(__name__)
+
 
 class StillColourer:
     """Colours grey pictures of any size with one network."""
 
-    def __init__(self, options: RunOptions) -> None:
+    def __init__(self, options: RunOptions, say: Callable[[str], None] = log.warning) -> None:
         options.validate()
+        self._say = say
         self.options = options
         self.model = choose_model(options.model)
         self.backend = choose_backend(options.backend)
@@ -44,7 +49,7 @@ class StillColourer:
         fmt = YuvFormat(depth, True, "bt709", "bt709", "sdr", 1, 1, "center")
         view = LumaView(fmt, width, height, Fraction(1), self.options.res, self.spec.stride, self.spec.output_stride)
         threads = self.options.threads or os.cpu_count() or 1
-        backend = open_backend(self.backend.name, self.weights, *view.size, threads)
+        backend = open_backend(self.backend.name, self.weights, *view.size, threads, self._say)
         self.info = backend.info
         ab = view.crop(backend.start(view.lightness(luma)[None, None])()[0])
         u, v = ChromaMerger(fmt, width, height, self.options.saturation).planes(luma, np.ascontiguousarray(ab))
@@ -72,7 +77,7 @@ def colour_still(
     target = output_for(source, output, many, source.suffix)
     picture = read_picture(source)
     check_output(source, target, overwrite)
-    colourer = StillColourer(options)
+    colourer = StillColourer(options, say=lambda text: report(warning_event(source, text)))
     plan = {
         "type": "plan",
         "kind": "picture",
