@@ -5,7 +5,7 @@ BIN := .venv/bin
 TORCH ?= torch==2.13.0
 PYTEST_ARGS ?=
 
-.PHONY: demo test long samples gpu-check clean
+.PHONY: demo test tools long samples gpu-check clean
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -21,10 +21,15 @@ demo: .venv/base
 	mkdir -p demo
 	$(BIN)/vidcolor run samples/film.mp4 samples/vfr10.mkv samples/portrait.jpg -o demo --overwrite
 
-test: .venv/test
+# The tests hold vidcolor against ffmpeg and ffprobe; only they need the system's.
+tools:
+	@command -v ffprobe >/dev/null || { apt-get update -qq && apt-get install -y -qq ffmpeg; } || \
+	  { echo "make test needs ffmpeg and ffprobe: install them first, for instance with: sudo apt install ffmpeg"; exit 1; }
+
+test: .venv/test tools
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-long: .venv/test
+long: .venv/test tools
 	$(BIN)/python -m pytest -m long -s $(PYTEST_ARGS)
 
 samples:
