@@ -10,6 +10,8 @@ from matrix import SOUND, X264, make
 from witness import describe, ffmpeg, grey_planes, packets, run_identity, shown_frames
 
 from vidcolor.errors import MediaError
+from vidcolor.media.formats import choose_encoding
+from vidcolor.media.probe import probe
 from vidcolor.media.remux import remux
 from vidcolor.media.sink import ChunkWriter
 from vidcolor.media.source import FilmSource
@@ -96,6 +98,22 @@ def test_tags_of_the_film_reach_mp4(tmp_path, identity):
     ffmpeg(*PICTURE, *X264, "-metadata", "title=T", "-metadata", "director=D", "-movflags", "use_metadata_tags", path)
     tags = describe(identity(path).output)["format"]["tags"]
     assert (tags["title"], tags["director"], tags["comment"]) == ("T", "D", "coloured by a test")
+
+
+@pytest.mark.parametrize("count", [1, 2, 17, 18, 19, 20])
+@pytest.mark.parametrize("last", [1, 7000])
+def test_last_frame_is_shown_as_long_as_in_the_source(count, last, tmp_path):
+    info = probe(make("vfr.mp4", tmp_path))
+    encoding = choose_encoding(info)
+    chunk, output = tmp_path / "chunk.mp4", tmp_path / "out.mp4"
+    with FilmSource(info, 1) as film, ChunkWriter(chunk, encoding, info, 1) as writer:
+        frames = list(film)[:count]
+        for frame in frames:
+            duration = frame.duration if frame is not frames[-1] else last
+            writer.write(frame.pts, duration, frame.y, *grey_planes(encoding, info))
+    remux(info, encoding, [chunk], output)
+    film = describe(output)["streams"][0]
+    assert Fraction(film["duration_ts"]) == frames[-1].pts + last - frames[0].pts
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])

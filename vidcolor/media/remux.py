@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import floor, lcm
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -130,7 +131,8 @@ def read_timeline(chunks: Sequence[Path], time_base: Fraction) -> Timeline:
     shown = sorted(pts)
     rank = {time: index for index, time in enumerate(shown)}
     delay = max(index - rank[time] for index, time in enumerate(pts))
-    step = shown[1] - shown[0] if len(shown) > 1 else max(1, last)
+    # The first are decoded before anything is shown: by as much as the last frames wait, or MP4 cuts the film's end off.
+    step = max(1, -((shown[-1 - delay] - shown[-1]) // max(1, delay)), *(b - a for a, b in pairwise(shown[:2])))
     before = [shown[0] - (delay - index) * step for index in range(delay)]
     return Timeline(time_base, tuple(pts), tuple(before + shown[: len(shown) - delay]), shown[-1], shown[-1] + last)
 
@@ -218,15 +220,17 @@ def _join(info: FilmInfo, encoding: Encoding, chunks: Sequence[Path], timeline: 
 def _set_times(timeline: Timeline) -> tuple[str, str]:
     """Seconds to add to all times of the pipe, as far as they are whole, and a bitstream filter that does the rest.
 
-    Durations in the pipe are steps of decoding time. A muxer takes the latest end of any packet as the film's, so the
-    packet that is shown last gets its own duration, and every other the shortest, which cannot reach beyond it.
+    Durations in the pipe are steps of decoding time. MP4 takes the latest end of any packet as the film's, and the sum
+    of all durations as the least. So the packets that are shown last and stored last both reach to the film's end, and
+    every other gets the shortest duration, which cannot reach beyond it.
     """
     seconds, rest = divmod(timeline.dts[0], timeline.base.denominator)
     unit = timeline.base.numerator
-    steps = timeline.steps()
-    shortest, longest = min(steps) * unit, steps[-1] * unit
-    last = timeline.pts.index(timeline.last)
-    duration = f"if(eq(N\\,{last})+eq(N\\,{len(steps) - 1})\\,{longest}\\,{shortest})"
+    shortest = min(timeline.steps()) * unit
+    last, stored = timeline.pts.index(timeline.last), len(timeline.pts) - 1
+    duration = str(shortest)
+    for place in (last, stored):
+        duration = f"if(eq(N\\,{place})\\,{(timeline.end - timeline.pts[place]) * unit}\\,{duration})"
     return str(seconds * unit), f"setts=pts=PTS+{rest * unit}:dts=DTS+{rest * unit}:duration={duration}"
 
 
