@@ -131,7 +131,7 @@ def read_timeline(chunks: Sequence[Path], time_base: Fraction) -> Timeline:
     shown = sorted(pts)
     rank = {time: index for index, time in enumerate(shown)}
     delay = max(index - rank[time] for index, time in enumerate(pts))
-    # The first are decoded before anything is shown: by as much as the last frames wait, or MP4 cuts the film's end off.
+    # The first are decoded before anything is shown, by as much as the last frames wait: else MP4 cuts the end off.
     step = max(1, -((shown[-1 - delay] - shown[-1]) // max(1, delay)), *(b - a for a, b in pairwise(shown[:2])))
     before = [shown[0] - (delay - index) * step for index in range(delay)]
     return Timeline(time_base, tuple(pts), tuple(before + shown[: len(shown) - delay]), shown[-1], shown[-1] + last)
@@ -221,16 +221,13 @@ def _set_times(timeline: Timeline) -> tuple[str, str]:
     """Seconds to add to all times of the pipe, as far as they are whole, and a bitstream filter that does the rest.
 
     Durations in the pipe are steps of decoding time. MP4 takes the latest end of any packet as the film's, and the sum
-    of all durations as the least. So the packets that are shown last and stored last both reach to the film's end, and
-    every other gets the shortest duration, which cannot reach beyond it.
+    of all durations as the most. So the packet that is stored last reaches to the film's end, and every other gets the
+    shortest duration, which cannot reach beyond it.
     """
     seconds, rest = divmod(timeline.dts[0], timeline.base.denominator)
     unit = timeline.base.numerator
-    shortest = min(timeline.steps()) * unit
-    last, stored = timeline.pts.index(timeline.last), len(timeline.pts) - 1
-    duration = str(shortest)
-    for place in (last, stored):
-        duration = f"if(eq(N\\,{place})\\,{(timeline.end - timeline.pts[place]) * unit}\\,{duration})"
+    shortest, reaching = min(timeline.steps()) * unit, (timeline.end - timeline.pts[-1]) * unit
+    duration = f"if(eq(N\\,{len(timeline.pts) - 1})\\,{reaching}\\,{shortest})"
     return str(seconds * unit), f"setts=pts=PTS+{rest * unit}:dts=DTS+{rest * unit}:duration={duration}"
 
 
