@@ -126,7 +126,7 @@ def colour_film(
         if not records:
             raise MediaError(f"no frame of {source} could be coloured", "none in the piece asked for could be decoded")
         with whole_file(target) as temporary, clock("remux"):
-            remux(plan.info, encoding, [work / r.file for r in records], temporary, {"comment": STATEMENT}, _piece(plan))
+            remux(plan.info, encoding, [work / r.file for r in records], temporary, _statement(plan), _piece(plan))
         shutil.rmtree(work)
     return film_event(
         source,
@@ -178,6 +178,12 @@ def _piece(plan: Plan) -> tuple[int, int | None] | None:
     """First pts and end of the part that is made; None: the whole film."""
     whole = plan.options.start is None and plan.end_pts is None
     return None if whole else (plan.first_pts, plan.end_pts)
+
+
+def _statement(plan: Plan) -> dict[str, str]:
+    """The container's comment: the source's own, if it has one, and that the colour is not."""
+    own = [value for name, value in plan.info.container_tags if name.lower() == "comment"]
+    return {"comment": " ".join([*own[:1], STATEMENT])}
 
 
 def _converted(plan: Plan) -> list[str]:
