@@ -17,6 +17,7 @@ COMMANDS = {
     "models": "List the networks: paper, size, cost, licence, weights.",
     "encoders": "List the codecs that films can be written with.",
     "doctor": "Check this machine: what is found, what is missing, how to install it.",
+    "shots": "List the shots of a film.",
     "eval": "Measure networks on photographs: gain over grey, colourfulness, and more.",
     "bench": "Measure speed: of networks on every backend, or of a whole run beside ffmpeg.",
     "build-engine": "Build the TensorRT engine of a network for this GPU.",
