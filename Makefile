@@ -5,7 +5,7 @@ BIN := .venv/bin
 TORCH ?= torch==2.13.0
 PYTEST_ARGS ?=
 
-.PHONY: demo test tools long samples gpu-check clean
+.PHONY: demo test tools long picture samples gpu-check clean
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -31,6 +31,12 @@ test: .venv/test tools
 
 long: .venv/test tools
 	$(BIN)/python -m pytest -m long -s $(PYTEST_ARGS)
+
+# The picture in the README: three frames of the sample film as they go in (left) and as they come out.
+FRAMES = select='eq(n,20)+eq(n,200)+eq(n,270)',scale=320:-2,tile=1x3
+picture: demo tools
+	ffmpeg -v error -y -i samples/film.mp4 -i demo/film.color.mp4 -frames:v 1 -q:v 3 \
+	  -filter_complex "[0:v]$(FRAMES)[a];[1:v]$(FRAMES)[b];[a][b]hstack" docs/before-after.jpg
 
 samples:
 	$(PYTHON) samples/make_samples.py
