@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 
+import numpy as np
 import pytest
 
 pytest.importorskip("tensorrt_rtx")
@@ -76,6 +77,15 @@ def test_resnet38_is_built_with_activations_and_sums_inside_its_convolutions(lib
     alone = [layer for layer in built.layers if layer.from_onnx and "conv" not in layer.from_onnx.lower()]
     assert len(alone) <= 2  # scaling of L* and of ab
     assert any("add" in layer.from_onnx and "Conv" in layer.from_onnx for layer in built.layers)
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("int8", "Int8"), ("fp8", "FP8")])
+def test_quantised_graphs_are_built(library, lite, precision, kind):
+    pytest.importorskip("torch")
+    pictures = [np.full((1, 1, 64, 96), level, np.float32) for level in (20, 50, 80)]
+    graph = typed_graph(lite.path, precision, pictures)
+    built = build(library, graph, shapes_for(PROFILE, 64, 96, 16), PROFILE)
+    assert sum(kind in (*layer.inputs, *layer.outputs) for layer in built.layers) > 10
 
 
 def test_progress_reaches_the_end_and_never_goes_back(library, lite):

@@ -25,6 +25,7 @@ KEY = EngineKey(
     capability="9.0",
     shapes=SHAPES,
     builder=(("optimization_level", 3), ("tf32", True)),
+    calibration="01" * 32,
 )
 OTHER = {
     "model": "resnet38",
@@ -37,6 +38,7 @@ OTHER = {
     "capability": "8.9",
     "shapes": Shapes((1, 144, 144), (4, 144, 192), (32, 352, 352)),
     "builder": (("optimization_level", 5), ("tf32", True)),
+    "calibration": "ef" * 32,
 }
 DATA = bytes(range(256)) * 100
 

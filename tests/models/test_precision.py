@@ -108,3 +108,20 @@ def test_torch_runs_the_float16_graph_too(lite):
     with torch.inference_mode():
         coloured = OnnxNetwork(graph)(torch.from_numpy(light())).numpy()
     assert coloured.dtype == np.float32 and np.abs(coloured - run(graph, light())).mean() < 0.1
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("int8", 1.0), ("fp8", 3.0)])
+def test_quantised_graphs_colour_alike(lite, precision, tolerance):
+    pytest.importorskip("torch")
+    calibration = [light(1, 64, 96, seed) for seed in range(1, 9)]
+    graph = typed_graph(lite, precision, calibration)
+    operators = [node.op_type for node in onnx.load_from_string(graph).graph.node]
+    assert operators.count("QuantizeLinear") > 50 and operators.count("Conv") == 59
+    difference = np.abs(run(graph, light()) - run(load_float32(lite), light())).mean()
+    assert 0.01 < difference < tolerance  # Lab units
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp8"])
+def test_without_pictures_to_calibrate_with_it_is_refused(lite, precision):
+    with pytest.raises(ModelError, match="--calibrate"):
+        typed_graph(lite, precision)

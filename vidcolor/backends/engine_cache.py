@@ -40,6 +40,7 @@ class EngineKey:
     capability: str  # compute capability, "9.0", or "any"
     shapes: Shapes
     builder: tuple[tuple[str, Any], ...]  # every option given to the builder, by name
+    calibration: str = ""  # hash of the pictures that int8 and fp8 were calibrated with
 
     def stem(self) -> str:
         """The file's name without suffix: readable in front, certain at the end."""
@@ -57,8 +58,11 @@ class EngineKey:
         ]
 
     def serves(self, other: EngineKey) -> bool:
-        """Whether an engine with this key computes what one with the key `other` would: only how it was tuned differs."""
-        tuning = ("shapes", "builder")
+        """Whether an engine with this key computes what one with the key `other` would: only how it was tuned differs.
+
+        Where `other` names no calibration, any will do.
+        """
+        tuning = ("shapes", "builder", *(() if other.calibration else ("calibration",)))
         return all(getattr(self, f.name) == getattr(other, f.name) for f in fields(self) if f.name not in tuning)
 
 

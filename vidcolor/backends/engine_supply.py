@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from vidcolor.backends import engine_cache
 from vidcolor.backends.engine_build import Progress, build, builder_options
@@ -31,6 +34,7 @@ class Order:
     profile: Profile
     height: int  # of the network's input, a multiple of the spec's stride
     width: int
+    calibration: tuple[np.ndarray, ...] = ()  # L* (1, 1, H, W) of real pictures, for int8 and fp8
 
     def key(self) -> EngineKey:
         """The key of the engine that would be built for this order on this machine."""
@@ -46,6 +50,7 @@ class Order:
             capability=gpu.capability if gpu else PORTABLE,
             shapes=shapes_for(self.profile, self.height, self.width, self.spec.stride),
             builder=tuple(builder_options(self.library, self.profile).items()),
+            calibration=hashlib.sha256(b"".join(map(bytes, self.calibration))).hexdigest() if self.calibration else "",
         )
 
 
@@ -60,7 +65,7 @@ def make(order: Order, folder: Path, progress: Progress = lambda step: None) -> 
     key = order.key()
     built = build(
         order.library,
-        typed_graph(order.weights.path, key.precision),
+        typed_graph(order.weights.path, key.precision, order.calibration),
         key.shapes,
         order.profile,
         folder / f"{_plain(f'timing_{key.library}{key.library_version}_{key.gpu}')}.cache",

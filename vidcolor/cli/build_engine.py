@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vidcolor.cli import verbose_option
 from vidcolor.cli.run import DEFAULTS
-from vidcolor.errors import UsageError
+from vidcolor.errors import UsageError, VidcolorError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CALIBRATION = 64  # pictures
 
 
 @click.command("build-engine")
@@ -20,6 +27,7 @@ from vidcolor.errors import UsageError
 @click.option("--size", help="WIDTHxHEIGHT of the network's picture, for a profile with exact shapes. [res × res]")
 @click.option("--batch", help="Least, usual, most pictures in a batch: 1,8,32. [the profile's]")
 @click.option("--precision", help="fp32, fp16, int8 or fp8. [the profile's]")
+@click.option("--calibrate", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of pictures, for int8 and fp8.")
 @click.option("--profile", default="default", show_default=True, help="A table of engines/profiles.toml.")
 @click.option("--backend", help="tensorrt or tensorrt-rtx. [the one that is installed]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -31,6 +39,7 @@ def command(
     size: str | None,
     batch: str | None,
     precision: str | None,
+    calibrate: Path | None,
     profile: str,
     backend: str | None,
     as_json: bool,
@@ -56,7 +65,8 @@ def command(
     spec = find_spec(choose_model(model).name)
     width, height = parse_size(size) if size else (res, res)
     width, height = (-(-side // spec.stride) * spec.stride for side in (width, height))
-    order = Order(choose_library(backend), spec, find_weights(spec, weights), chosen, height, width)
+    pictures = calibration(calibrate, height, width) if calibrate else ()
+    order = Order(choose_library(backend), spec, find_weights(spec, weights), chosen, height, width, pictures)
     progress = BuildProgress(f"{spec.name} {chosen.precision}, {order.library.name} {order.library.version}")
     try:
         engine = make_and_store(order, progress=progress)
@@ -72,6 +82,30 @@ def command(
     click.echo(f"{report['bytes'] / 1e6:.1f} MB, built in {report['seconds']:.1f} s; convolutions: {convolutions}", err=True)
     place = "any GPU that the library supports" if engine.key.gpu == PORTABLE else engine.key.gpu
     click.echo(f"for {place}; {engine.key.shapes.words()}", err=True)
+
+
+def calibration(folder: Path, height: int, width: int) -> tuple[np.ndarray, ...]:
+    """L* (1, 1, height, width) of up to `CALIBRATION` pictures of a folder, spread over their names.
+
+    Raises:
+        UsageError: there is no picture that can be read.
+    """
+    import cv2
+    import numpy as np
+
+    from vidcolor.color.lab import lightness, srgb_to_linear
+    from vidcolor.media.pictures import read_picture
+
+    found = []
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    for path in files[:: max(1, len(files) // CALIBRATION)][:CALIBRATION]:
+        with contextlib.suppress(VidcolorError):
+            luma = read_picture(path).luma
+            grey = cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA) / np.iinfo(luma.dtype).max
+            found.append(lightness(srgb_to_linear(grey)).astype(np.float32)[None, None])
+    if not found:
+        raise UsageError(f"--calibrate {folder} has no picture that can be read", "int8 and fp8 are calibrated with some dozens")
+    return tuple(found)
 
 
 def parse_batch(text: str | None) -> tuple[int, int, int] | None:

@@ -59,7 +59,8 @@ class OnnxNetwork(nn.Module):
                 self.register_parameter(f"p{index}", nn.Parameter(torch.from_numpy(values.copy()), requires_grad=False))
         self._known: dict[tuple[int, ...], dict[str, tuple[int, ...]]] = {}  # all integers, by input shape
 
-    def forward(self, lightness: Tensor) -> Tensor:
+    def forward(self, lightness: Tensor, observe: Callable[[str, Tensor], None] | None = None) -> Tensor:
+        """See the class. `observe` is shown every feature by name."""
         shape = tuple(lightness.shape)
         known = self._known.get(shape)
         values: dict[str, Value] = {**self._numbers, **(self._integers if known is None else known)}
@@ -69,6 +70,8 @@ class OnnxNetwork(nn.Module):
         for operator, inputs, output, attributes in self._nodes:
             if output not in values:
                 values[output] = operator(*(values[name] if name else None for name in inputs), **attributes)
+                if observe is not None and isinstance(values[output], Tensor):
+                    observe(output, values[output])
         if known is None:
             self._known[shape] = {n: tuple(_ints(v)) for n, v in values.items() if isinstance(v, INTEGERS)}
         return values[self._output]

@@ -6,6 +6,7 @@ Input and output stay float32. In a float16 graph the first and the last layers 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,21 +52,35 @@ def load_float32(path: Path) -> onnx.ModelProto:
     return model
 
 
-def typed_graph(path: Path, precision: str) -> bytes:
+def typed_graph(path: Path, precision: str, calibration: Sequence[np.ndarray] = ()) -> bytes:
     """An exported file as a strongly typed graph, ready for a builder.
 
+    Args:
+        precision: "fp32", "fp16", or "int8" and "fp8", which leave in float16 what is not quantised.
+        calibration: L* (1, 1, H, W) float32 of real pictures, for int8 and fp8 alone.
+
     Raises:
-        ModelError: the file is no network, or does not fit into the precision.
+        ModelError: the file is no network, does not fit into the precision, or there is nothing to calibrate with.
     """
-    if precision not in ("fp32", "fp16"):
-        raise ModelError(
-            f"no graph in {precision} can be made yet", "it would need measured ranges of every layer", "Use --precision fp16."
-        )
     model = load_float32(path)
+    if precision in ("int8", "fp8"):
+        _quantise(model, precision, calibration)
     spell_out_prelu(model.graph)
-    if precision == "fp16":
+    if precision != "fp32":
         model = to_float16(model)
     return model.SerializeToString()
+
+
+def _quantise(model: onnx.ModelProto, precision: str, calibration: Sequence[np.ndarray]) -> None:
+    if not calibration:
+        raise ModelError(
+            f"{precision} needs pictures to measure its ranges with", "none were given", "Add --calibrate FOLDER to build-engine."
+        )
+    try:
+        from vidcolor.models.quantise import quantise, ranges
+    except ModuleNotFoundError as error:
+        raise ModelError(f"cannot make {precision}", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'") from error
+    quantise(model, precision, ranges(model, precision, calibration))
 
 
 def spell_out_prelu(graph: onnx.GraphProto) -> None:
@@ -171,7 +186,8 @@ class _Halving:
         return self.model
 
     def _node(self, node: onnx.NodeProto) -> None:
-        wide = node.output[0] in self.kept or self.types[node.output[0]] not in FLOATS or node.op_type == "Cast"
+        whole = self.types[node.output[0]] not in FLOATS and node.op_type != "QuantizeLinear"
+        wide = node.output[0] in self.kept or whole or node.op_type == "Cast"
         wanted = TensorProto.FLOAT if wide else TensorProto.FLOAT16
         for index, name in enumerate(node.input):
             if name and self.types[name] in FLOATS and node.op_type != "Shape":
@@ -179,7 +195,8 @@ class _Halving:
                 node.input[index] = self._as(name, TensorProto.FLOAT if fixed else wanted)
         if wanted == TensorProto.FLOAT16:
             for name in node.output:
-                self.types[name] = TensorProto.FLOAT16
+                if self.types[name] == TensorProto.FLOAT:
+                    self.types[name] = TensorProto.FLOAT16
             if set(node.output) & self.outputs:
                 self._widen_output(node)
                 return
