@@ -10,6 +10,7 @@ import cv2
 import pytest
 from synthetic import photograph
 
+from vidcolor.cli import main
 from vidcolor.models.weights import SHIPPED as FOLDER
 
 SHIPPED = FOLDER / "lite.onnx"
@@ -75,8 +76,9 @@ def test_two_weights_of_one_network_in_one_table(pictures, tmp_path):
         (["{set}", "--labels", "labels.csv"], "no classifier"),
     ],
 )
-def test_mistakes_are_one_line(pictures, tmp_path, arguments, says):
+def test_mistakes_are_one_line(pictures, tmp_path, capsys, arguments, says):
     (pictures / "film.mkv").write_bytes(b"film")
-    result = vidcolor_eval(*(a.format(set=pictures, empty=tmp_path) for a in arguments))
-    (line,) = result.stderr.strip().splitlines()
-    assert result.returncode == 2 and line.startswith("vidcolor: ") and says in line
+    with pytest.raises(SystemExit) as leaving:
+        main(["eval", *(a.format(set=pictures, empty=tmp_path) for a in arguments)])
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert leaving.value.code == 2 and line.startswith("vidcolor: ") and says in line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from vidcolor.errors import ModelError
 from vidcolor.files import sha256, whole_file, write_whole
 from vidcolor.models.base import ModelSpec
 from vidcolor.models.onnx_export import fuse_batch_norms, write_onnx
+from vidcolor.models.precision import load_float32
 from vidcolor.models.weights import card_path
 
 LARGEST_ERROR = 0.5  # Lab units between the file at fp32 arithmetic and torch; below what 8-bit chroma can hold
+LARGEST_MEAN_ERROR_INT8 = 1.0  # Lab units, mean over real pictures
+PRECISIONS = ("fp32", "int8")
 
 
 def largest_difference(network: nn.Module, path: Path, spec: ModelSpec) -> float:
@@ -33,21 +37,56 @@ def largest_difference(network: nn.Module, path: Path, spec: ModelSpec) -> float
     return worst
 
 
-def export(network: nn.Module, spec: ModelSpec, path: Path, card: dict[str, Any]) -> dict[str, Any]:
+def mean_difference(network: nn.Module, path: Path, inputs: Sequence[np.ndarray]) -> float:
+    """Mean |Δab| in Lab units between the file in OpenVINO and torch, over L* inputs (1, 1, H, W)."""
+    import openvino as ov
+
+    compiled = ov.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    with torch.inference_mode():
+        return float(np.mean([np.abs(compiled(x)[0] - network(torch.from_numpy(x)).numpy()).mean() for x in inputs]))
+
+
+def _quantise(path: Path, calibration: Sequence[np.ndarray]) -> None:
+    """Replace the network in `path` by its int8 form."""
+    import onnx
+
+    from vidcolor.training.quantise import quantise
+
+    onnx.save(quantise(load_float32(path), calibration), path)
+
+
+def export(
+    network: nn.Module,
+    spec: ModelSpec,
+    path: Path,
+    card: dict[str, Any],
+    precision: str = "fp32",
+    inputs: Sequence[np.ndarray] = (),
+) -> dict[str, Any]:
     """Write `path` (ONNX, dynamic batch, height and width) and its card. Returns the card.
 
+    Args:
+        precision: "fp32" (weights stored as float16, arithmetic in float32) or "int8".
+        inputs: L* (1, 1, H, W) of real pictures, for int8: nine of ten calibrate, the rest are compared.
+
     Raises:
-        ModelError: the file does not compute what the network computes.
+        ModelError: the file does not compute what the network computes, or int8 lacks pictures or NNCF.
     """
+    if precision == "int8" and len(inputs) < 2:
+        raise ModelError(f"{path} was not written", "int8 is calibrated with real pictures and there are fewer than two", "Give --data.")
     network = network.eval()
     fuse_batch_norms(network)
     with whole_file(path) as temporary:
         write_onnx(network, spec, temporary)
-        difference = largest_difference(network, temporary, spec)
-        if not difference <= LARGEST_ERROR:
+        if precision == "int8":
+            _quantise(temporary, [light for i, light in enumerate(inputs) if i % 10])
+            key, difference, limit = "mean_difference_to_torch", mean_difference(network, temporary, inputs[::10]), LARGEST_MEAN_ERROR_INT8
+        else:
+            key, difference, limit = "largest_difference_to_torch", largest_difference(network, temporary, spec), LARGEST_ERROR
+        if not difference <= limit:
             raise ModelError(
-                f"{path} was not written", f"the exported network differs from torch by {difference:.3f} Lab units"
+                f"{path} was not written", f"the exported network differs from torch by {difference:.3f} Lab units, more than {limit}"
             )
-    complete = {"model": spec.name, "sha256": sha256(path), "largest_difference_to_torch": difference, **card}
+    complete = {"model": spec.name, "sha256": sha256(path), "precision": precision, key: difference, **card}
     write_whole(card_path(path), (json.dumps(complete, indent=2, ensure_ascii=False) + "\n").encode())
     return complete

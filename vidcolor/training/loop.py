@@ -169,7 +169,7 @@ def _train(
 
     # loop
     started = saved = time.monotonic()
-    seen = 0
+    seen, looked = 0, 0.0  # pictures trained on, seconds spent validating
     stream = batches.stream(step * processes.count + processes.rank, processes.count)
     with asked_to_stop() as stop:
         while step < options.steps:
@@ -199,13 +199,15 @@ def _train(
             running = value if running is None else 0.98 * running + 0.02 * value
 
             if processes.first and (step % options.steps_between_logs == 0 or step == options.steps):
-                speed = seen / (time.monotonic() - started)
+                speed = seen / (time.monotonic() - started - looked)
                 losses.add(step=step, loss=value, running_loss=running, rate=rate, pictures_per_second=speed)
                 left = (options.steps - step) * options.batch * processes.count / speed / 60
                 text = f"step {step}/{options.steps}  loss {running:.5f}  {speed:.1f} pictures/s  {left:.0f} min left"
                 progress(text, step, options.steps)
             if processes.first and (step % options.steps_between_validations == 0 or step == options.steps):
+                begun = time.monotonic()
                 look()
+                looked += time.monotonic() - begun
             if leave:
                 save()
                 say(f"stopped at step {step}; the same command goes on from there")

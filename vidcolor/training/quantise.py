@@ -1,0 +1,47 @@
+"""8-bit integer weights and activations by NNCF, calibrated with real pictures. For OpenVINO on CPUs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import onnx
+
+from vidcolor.errors import ModelError
+from vidcolor.evaluation.metrics import lab_of
+
+CALIBRATION = 200  # pictures at most: NNCF advises a few hundred
+
+
+def calibration_inputs(pictures: Sequence[np.ndarray], size: int, stride: int) -> list[np.ndarray]:
+    """L* (1, 1, side, side), float32, of pictures squashed to a side that suits the network, spread over the set."""
+    side = -(-size // stride) * stride
+    chosen = np.unique(np.linspace(0, len(pictures) - 1, min(CALIBRATION, len(pictures))).astype(int))
+    squashed = (cv2.resize(pictures[i], (side, side), interpolation=cv2.INTER_AREA) for i in chosen)
+    return [np.ascontiguousarray(lab_of(picture)[None, None, ..., 0]) for picture in squashed]
+
+
+def quantise(model: onnx.ModelProto, inputs: Sequence[np.ndarray]) -> onnx.ModelProto:
+    """A float32 graph as one with quantised convolutions, all but the first and the last.
+
+    Those two stay float32: the first sees a single channel, and the last makes small ab from large features; with them
+    quantised, `lite` errs by 6 Lab units on average, without by 0.5, as much as in bf16.
+
+    Raises:
+        ModelError: NNCF is not installed.
+    """
+    os.environ.setdefault("NNCF_CI", "1")  # keeps its usage statistics from being sent
+    try:
+        import nncf
+    except ModuleNotFoundError as error:
+        raise ModelError("cannot quantise", f"{error.name} is not installed", "Try: pip install nncf onnxruntime") from error
+    convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
+    return nncf.quantize(
+        model,
+        nncf.Dataset(list(inputs), lambda light: {model.graph.input[0].name: light}),
+        subset_size=len(inputs),
+        preset=nncf.QuantizationPreset.MIXED,
+        ignored_scope=nncf.IgnoredScope(names=[convolutions[0], convolutions[-1]]),
+    )
