@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -28,7 +29,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     for title in header:
         result.add_column(title, overflow="fold")
     for row in rows:
-        result.add_row(*row)
+        result.add_row(*map(escape, row))  # 'vidcolor[train]' is text, not rich's markup
     return result
 
 
