@@ -66,7 +66,8 @@ def test_two_weights_of_one_network_in_one_table(pictures, tmp_path):
     ("arguments", "says"),
     [
         (["{set}/missing.png"], "no such file"),
-        (["{set}/film.mkv"], "neither a picture nor a .tar"),
+        (["{set}/film.txt"], "neither a film nor a picture nor a .tar"),
+        (["{set}", "--smooth", "0.5"], "no film was given"),
         (["{empty}"], "no picture files"),
         (["{set}", "--model", "nothing"], "no model is named 'nothing'"),
         (["{set}", "--model", "lite,resnet38", "--weights", "x.onnx"], "2 networks and 1 --weights"),
@@ -77,7 +78,7 @@ def test_two_weights_of_one_network_in_one_table(pictures, tmp_path):
     ],
 )
 def test_mistakes_are_one_line(pictures, tmp_path, capsys, arguments, says):
-    (pictures / "film.mkv").write_bytes(b"film")
+    (pictures / "film.txt").write_bytes(b"film")
     with pytest.raises(SystemExit) as leaving:
         main(["eval", *(a.format(set=pictures, empty=tmp_path) for a in arguments)])
     (line,) = capsys.readouterr().err.strip().splitlines()

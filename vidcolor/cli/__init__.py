@@ -18,7 +18,7 @@ COMMANDS = {
     "encoders": "List the codecs that films can be written with.",
     "doctor": "Check this machine: what is found, what is missing, how to install it.",
     "shots": "List the shots of a film.",
-    "eval": "Measure networks on photographs: gain over grey, colourfulness, and more.",
+    "eval": "Measure colours on photographs or on a colour film: gain over grey, steadiness, and more.",
     "bench": "Measure speed: of networks on every backend, or of a whole run beside ffmpeg.",
     "build-engine": "Build the TensorRT engine of a network for this GPU.",
     "gpu-check": "Measure all that the documentation states about GPUs, on this one.",

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 @click.command("eval")
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURES...")
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURES...|FILM")
 @click.option("--model", default="auto", show_default=True, help="Networks, comma-separated; see: vidcolor models.")
 @click.option("--weights", multiple=True, type=click.Path(path_type=Path), help="Your own weights; once for each network, in order.")
 @click.option("--backend", default="auto", show_default=True, help="Runtime; see: vidcolor doctor.")
 @click.option("--res", default=144, show_default=True, type=click.IntRange(32, 2048), help="Size that pictures are measured at, pixels.")
 @click.option("--keep-aspect", is_flag=True, help="Bring the short side to --res instead of squashing to a square.")
 @click.option("--saturation", default=1.0, show_default=True, type=click.FloatRange(0, 4), help="Factor on the colours.")
+@click.option("--smooth", type=click.FloatRange(0, 1), help="Of a film: steadiness over time, 0 (off) to 1. [1]")
 @click.option("--classifier", help="Also top-1/top-5 and FD with this classifier: efficientnet-lite0.")
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV of picture name, ImageNet class 0-999, for the classifier.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -34,17 +35,26 @@ if TYPE_CHECKING:
 @click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Also write a PNG: grey, ours, truth; worst and best.")
 @click.option("--threads", type=click.IntRange(1), help="Threads to use. [one for every core]")
 @verbose_option
-def command(inputs: tuple[Path, ...], as_json: bool, as_csv: bool, verbose: bool, **options: object) -> None:
+def command(
+    inputs: tuple[Path, ...], as_json: bool, as_csv: bool, smooth: float | None, verbose: bool, **options: object
+) -> None:
     """Measure networks on PICTURES: files, folders or .tar shards of colour photographs, which are the truth.
 
     Each is made grey, coloured and compared. Read gain over grey together with CF/truth: docs/metrics.md.
+
+    Or measure one network on a FILM in colour, shot by shot: its colours, and how steady they are.
     """
     from vidcolor.cli.ui import Ticker, console, table
     from vidcolor.evaluation import report as reports
 
     if as_json and as_csv:
         raise UsageError("cannot print both", "--json and --csv were given", "Give one of them.")
-    _refuse_films(inputs)
+    if _names_film(inputs):
+        _measure_film(inputs, as_json, as_csv, smooth, **options)
+        return
+    if smooth is not None:
+        raise UsageError("cannot use --smooth", "no film was given", "Pictures have no time to be steady over.")
+    _refuse_others(inputs)
     ticker = Ticker()
     try:
         report = _measure(inputs, ticker, **options)
@@ -65,14 +75,36 @@ def command(inputs: tuple[Path, ...], as_json: bool, as_csv: bool, verbose: bool
         out.print(table(*reports.published_cells()))
 
 
-def _refuse_films(inputs: Sequence[Path]) -> None:
-    """Films have other metrics (evaluation/films.py), which this command does not print yet."""
+def _names_film(inputs: Sequence[Path]) -> bool:
+    from vidcolor.media.formats import FILM_SUFFIXES
+
+    return any(path.suffix.lower() in FILM_SUFFIXES and not path.is_dir() for path in inputs)
+
+
+def _measure_film(
+    inputs: tuple[Path, ...], as_json: bool, as_csv: bool, smooth: float | None, weights: Sequence[Path], **options: Any
+) -> None:
+    from vidcolor.cli.eval_film import measure_film
+    from vidcolor.config import RunOptions
+
+    for name in ("keep_aspect", "classifier", "labels", "html", "sheet"):
+        if options.pop(name):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"cannot use {option} with a film", "it is for pictures", "Leave it out.")
+    if len(weights) > 1 or "," in options["model"]:
+        raise UsageError("cannot compare networks on a film", "several were given", "Give one --model at a time.")
+    given = {} if smooth is None else {"smooth": smooth}
+    run = RunOptions(weights=weights[0] if weights else None, **given, **options)
+    measure_film(inputs, run, as_json, as_csv)
+
+
+def _refuse_others(inputs: Sequence[Path]) -> None:
     from vidcolor.evaluation.photographs import SHARD, SUFFIXES
 
     for path in inputs:
         if path.is_file() and path.suffix.lower() not in SUFFIXES | {SHARD}:
             raise UsageError(
-                f"cannot measure {path}", "it is neither a picture nor a .tar shard", f"Known are {' '.join(sorted(SUFFIXES))}."
+                f"cannot measure {path}", "it is neither a film nor a picture nor a .tar shard", f"Known are {' '.join(sorted(SUFFIXES))}."
             )
 
 

@@ -22,7 +22,7 @@ Event = dict[str, Any]
 @click.argument("film", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a shot on standard output, as they are found.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output.")
-@click.option("--edl", type=click.Path(path_type=Path), metavar="FILE", help="Also write an edit decision list (CMX3600).")
+@click.option("--edl", type=click.Path(path_type=Path), metavar="FILE", help="Also write an edit list (CMX3600).")
 @click.option("--overwrite", is_flag=True, help="Replace an existing FILE.")
 @click.option("--threads", type=click.IntRange(1), help="Threads to use. [one for every core]")
 @verbose_option
@@ -60,7 +60,8 @@ def command(
         finally:
             ticker.close()
         if source.damaged:
-            ticker.say(f"  warning: {film} is damaged in {source.damaged} places; these are the shots of the rest")
+            where = f"{source.damaged} places"
+            ticker.say(f"  warning: {film} is damaged in {where}; these are the shots of what can be decoded")
     if not shots:
         raise MediaError(f"no frame of {film} could be decoded", "", "Check that it plays.")
     if edl is not None:

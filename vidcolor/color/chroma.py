@@ -164,8 +164,8 @@ def chroma_sited_luma(y: np.ndarray, fmt: YuvFormat) -> np.ndarray:
     return boxes[0]
 
 
-def yuv_to_ab(y: np.ndarray, u: np.ndarray, v: np.ndarray, fmt: YuvFormat, size: tuple[int, int]) -> np.ndarray:
-    """A colour film's own ab on a small grid: what a perfect network would answer.
+def yuv_to_lab(y: np.ndarray, u: np.ndarray, v: np.ndarray, fmt: YuvFormat, size: tuple[int, int]) -> np.ndarray:
+    """A colour film's own picture on a small grid.
 
     Codes are averaged by area first, as a network's training pictures are, then turned into Lab as displayed.
 
@@ -174,9 +174,20 @@ def yuv_to_ab(y: np.ndarray, u: np.ndarray, v: np.ndarray, fmt: YuvFormat, size:
         size: (w, h) of the grid.
 
     Returns:
-        a* and b* in Lab units, float32 (2, h, w).
+        Lab, float32 (h, w, 3).
     """
     luma = luma_from_code(resize_by_area(chroma_sited_luma(y, fmt), *size), fmt)
     blue, red = (chroma_from_code(resize_by_area(plane, *size), fmt) for plane in (u, v))
     rgb = yuv_to_rgb(np.stack((luma, blue, red), -1), fmt.matrix)
-    return np.ascontiguousarray(np.moveaxis(rgb_to_lab(np.clip(rgb, 0, 1), fmt)[..., 1:], -1, 0), np.float32)
+    return rgb_to_lab(np.clip(rgb, 0, 1), fmt).astype(np.float32, copy=False)
+
+
+def yuv_to_ab(y: np.ndarray, u: np.ndarray, v: np.ndarray, fmt: YuvFormat, size: tuple[int, int]) -> np.ndarray:
+    """A colour film's own ab on a small grid: what a perfect network would answer.
+
+    Arguments are those of `yuv_to_lab`.
+
+    Returns:
+        a* and b* in Lab units, float32 (2, h, w).
+    """
+    return np.ascontiguousarray(np.moveaxis(yuv_to_lab(y, u, v, fmt, size)[..., 1:], -1, 0))

@@ -67,11 +67,11 @@ def warp_error(pictures: Sequence[np.ndarray], motions: Sequence[Motion]) -> flo
 
 def colour_distribution_consistency(pictures: Sequence[np.ndarray]) -> float:
     """CDC (TCVC 2021): Jensen-Shannon divergence, in nats, of the RGB histograms of frames 1, 2 and 4 apart."""
-    histograms = np.stack([_histograms(picture) for picture in pictures])  # n, 3, 256
-    steps = [step for step in CDC_STEPS if step < len(histograms)]
+    shares = np.stack([histograms(picture) for picture in pictures])  # n, 3, 256
+    steps = [step for step in CDC_STEPS if step < len(shares)]
     if not steps:
         return 0.0
-    return float(np.mean([_jensen_shannon(histograms[:-step], histograms[step:]).mean(0) for step in steps]))
+    return float(np.mean([jensen_shannon(shares[:-step], shares[step:]).mean(0) for step in steps]))
 
 
 def palette_drift(ab: Sequence[np.ndarray], frames_per_second: float) -> float:
@@ -126,12 +126,14 @@ def _sample(planes: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return cv2.remap(planes.astype(np.float32), positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _histograms(picture: np.ndarray) -> np.ndarray:
+def histograms(picture: np.ndarray) -> np.ndarray:
+    """The share of pixels of each 8-bit code, (3, 256): one row a channel, each of sum 1."""
     counts = np.stack([np.bincount(picture[..., c].ravel(), minlength=256) for c in range(3)])
     return counts / counts.sum(1, keepdims=True)
 
 
-def _jensen_shannon(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+def jensen_shannon(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Jensen-Shannon divergence, in nats, of distributions along the last axis."""
     middle = (p + q) / 2
     return (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2
 

@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from vidcolor.color.yuv import MATRICES, YuvFormat, luma_to_code
+from vidcolor.color.yuv import MATRICES, YuvFormat, chroma_to_code, luma_to_code, rgb_to_yuv
 from vidcolor.errors import MediaError
 from vidcolor.media.opening import open_film
 from vidcolor.media.probe import FilmInfo, is_rgb
@@ -44,6 +44,14 @@ class LumaFrame:
         """Whether the source's own picture is in colour, judged on a coarse grid of its chroma."""
         planes = _chroma_samples(self._frame)
         return planes is not None and planes > _COLOUR_LEVEL
+
+    def own_chroma(self, fmt: YuvFormat) -> tuple[np.ndarray, np.ndarray, YuvFormat] | None:
+        """The source's own U and V, native codes, and `fmt` with their subsampling; None where it holds no chroma.
+
+        Args:
+            fmt: `FilmInfo.format`, as the film was probed.
+        """
+        return _own_chroma(self._frame, fmt)
 
 
 class _DecodeError(Exception):
@@ -332,3 +340,26 @@ def _chroma_samples(frame: av.VideoFrame) -> float | None:
         planes = [_plane(frame, i, width, height, dtype)[::_COLOUR_STEP, ::_COLOUR_STEP] for i in (1, 2)]
         return float(np.mean([np.abs(p.astype(np.float32) - (1 << (bits - 1))) for p in planes])) / ((1 << bits) - 1)
     return _chroma_samples(frame.reformat(format="yuv444p"))
+
+
+def _own_chroma(frame: av.VideoFrame, fmt: YuvFormat) -> tuple[np.ndarray, np.ndarray, YuvFormat] | None:
+    form = frame.format
+    full = 1 << 12  # a side that every subsampling divides
+    if is_rgb(form):
+        plain = frame.reformat(format="rgb24")
+        rgb = _plane(plain, 0, plain.width * 3, plain.height, "u1").reshape(plain.height, plain.width, 3)
+        yuv = rgb_to_yuv(rgb.astype(np.float32) / 255, fmt.matrix)
+        fmt = replace(fmt, chroma_width=1, chroma_height=1)
+        return chroma_to_code(yuv[..., 1], fmt), chroma_to_code(yuv[..., 2], fmt), fmt
+    if len(form.components) < 3:
+        return None
+    bits = form.components[1].bits
+    planar = form.name.startswith(("yuv4", "yuvj4", "yuva4")) and not form.is_big_endian
+    if not planar or full // form.chroma_height(full) > 2:
+        name = "yuv444p" if bits <= 8 else f"yuv444p{bits}le"
+        frame = frame.reformat(format=name, src_color_range=frame.color_range, dst_color_range=frame.color_range)
+        form = frame.format
+    width, height = form.chroma_width(frame.width), form.chroma_height(frame.height)
+    u, v = (_plane(frame, i, width, height, "u1" if bits <= 8 else "<u2") for i in (1, 2))
+    steps = {"chroma_width": full // form.chroma_width(full), "chroma_height": full // form.chroma_height(full)}
+    return u, v, replace(fmt, **steps)
