@@ -98,7 +98,9 @@ def boundaries(marks):
         ("...dddc..", [(0, "start"), (6, "cut")]),
         ("...bdddd.", [(0, "start"), (3, "cut")]),
         ("d....", [(0, "start")]),
-        ("..c.ddd.c.", [(0, "start"), (2, "cut"), (5, "dissolve"), (8, "cut")]),
+        (".....ddddd....c....ddddd....", [(0, "start"), (14, "cut")]),
+        ("..c.........dddd.........c.", [(0, "start"), (2, "cut"), (14, "dissolve"), (25, "cut")]),
+        ("..dd..dd..", [(0, "start"), (3, "dissolve"), (7, "dissolve")]),
     ],
 )
 def test_what_becomes_a_boundary(marks, expected):

@@ -57,44 +57,58 @@ def shots_of(source: FilmSource, progress: Callable[[int], None] = lambda frames
 class Boundaries:
     """Decisions on single frames → shots. A dissolve becomes one boundary, at its middle.
 
-    A cut inside a dissolve or at its edge (a fade through black is often both) is the only boundary there.
+    A cut with a dissolve around it, or at most FADE frames before or after it, is the only boundary there: that is what
+    a fade through black looks like.
     """
+
+    FADE = 8  # frames; so many pass after a dissolve before it is a boundary
 
     def __init__(self) -> None:
         self._frame = 0
-        self._begun: tuple[int, int, str, tuple[int, int] | None] | None = None  # as the first fields of a `Shot`
-        self._dissolving: list[int] = []  # pts of the frames of the dissolve so far
-        self._cut = False  # one was among them
+        self._begun: tuple[int, int, str, tuple[int, int] | None] | None = None  # as the fields of a `Shot` but its end
+        self._last_cut = -self.FADE - 1
+        self._dissolving: list[int] = []  # pts of the frames of the dissolve that is under way
+        self._waiting: tuple[int, int, tuple[int, int]] | None = None  # the dissolve before: middle, its pts, interval
 
     def push(self, pts: int, decision: Decision) -> list[Shot]:
-        """The next frame → the shots that ended: none or one."""
+        """The next frame → the shots that are certain to have ended."""
         ended = []
-        if not decision.dissolve:
-            ended += self._end_dissolve(decision.cut)
         if self._begun is None:
             self._begun = (0, pts, "start", None)
         elif decision.cut:
+            self._dissolving.clear()
+            self._waiting = None
+            self._last_cut = self._frame
             ended += self._begin(self._frame, pts, "cut", None)
-            self._cut = True
         if decision.dissolve:
             self._dissolving.append(pts)
         else:
-            self._cut = False
+            ended += self._end_dissolve()
+        if self._waiting and self._frame - self._waiting[2][1] >= self.FADE:
+            ended += self._accept()
         self._frame += 1
         return ended
 
     def finish(self, end_pts: int) -> list[Shot]:
         """The shots that the film's end ends."""
-        ended = self._end_dissolve(False)
+        ended = self._end_dissolve() + self._accept()
         return ended + (self._begin(self._frame, end_pts, "", None) if self._begun else [])
 
-    def _end_dissolve(self, at_cut: bool) -> list[Shot]:
-        interval = (self._frame - len(self._dissolving), self._frame)
-        middle = sum(interval) // 2
+    def _end_dissolve(self) -> list[Shot]:
+        """Let the dissolve that ended before this frame wait, if it is no part of a fade that had its cut."""
         times, self._dissolving = self._dissolving, []
-        if not times or self._cut or at_cut or middle == self._begun[0]:
+        first = self._frame - len(times)
+        middle = (first + self._frame) // 2
+        if not times or first - self._last_cut <= self.FADE or middle == self._begun[0]:
             return []
-        return self._begin(middle, times[middle - interval[0]], "dissolve", interval)
+        ended = self._accept()
+        self._waiting = (middle, times[middle - first], (first, self._frame))
+        return ended
+
+    def _accept(self) -> list[Shot]:
+        """The dissolve that waits becomes a boundary."""
+        waiting, self._waiting = self._waiting, None
+        return self._begin(*waiting[:2], "dissolve", waiting[2]) if waiting else []
 
     def _begin(self, frame: int, pts: int, kind: str, dissolve: tuple[int, int] | None) -> list[Shot]:
         first, first_pts, first_kind, first_dissolve = self._begun
