@@ -174,7 +174,8 @@ def test_a_dry_run_writes_nothing_and_shows_the_plan(short_film, tmp_path):
 def test_ctrl_c_leaves_nothing_under_the_final_name(samples, tmp_path):
     film = tmp_path / "film.mp4"
     command = [sys.executable, "-m", "vidcolor", "run", str(samples / "film.mp4"), "-o", str(film), "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731 - a job in the background ignores it
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     for line in process.stdout:
         if json.loads(line)["type"] == "progress":
             break
