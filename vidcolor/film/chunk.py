@@ -16,7 +16,7 @@ from vidcolor.backends.base import Backend
 from vidcolor.color.chroma import ChromaMerger
 from vidcolor.color.luma import LumaView
 from vidcolor.film.journal import ChunkRecord
-from vidcolor.film.pipeline import StageClock, in_thread
+from vidcolor.film.pipeline import StageClock, in_thread, opencv_on_one_thread
 from vidcolor.film.plan import Plan
 from vidcolor.files import sha256, whole_file
 from vidcolor.media.probe import FilmInfo
@@ -25,7 +25,7 @@ from vidcolor.media.source import FilmSource, LumaFrame
 from vidcolor.temporal.keys import PACE
 from vidcolor.temporal.window import TemporalWindow
 
-AHEAD = 4  # frames that each stage may be ahead of the next
+AHEAD = 8  # frames that each stage may be ahead of the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,8 @@ def colour(
         yield from give(ready)
 
     def give(ready: list) -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
-        for _, ab, decision in ready:
-            yield waiting.popleft(), ab, decision.cut
+        for _, ab, begins_shot in ready:
+            yield waiting.popleft(), ab, begins_shot
 
     for shown in frames:
         undecided.append(shown)
@@ -187,9 +187,12 @@ def colour(
 
 
 def merge(
-    frames: Iterator[tuple[LumaFrame, np.ndarray, bool]], span: Range, merger: ChromaMerger, clock: StageClock
+    frames: Iterator[tuple[LumaFrame, np.ndarray, bool]], span: Range, plan: Plan, clock: StageClock
 ) -> Iterator[Coloured]:
     """The frames of `span` alone, with U and V; the frames around it have served their purpose."""
+    info = plan.info
+    with clock("merge"):  # its table takes a moment, in which the first frames are decoded
+        merger = ChromaMerger(plan.encoding.format, info.width, info.height, plan.options.saturation)
     for frame, ab, begins_shot in frames:
         if span.holds(frame.pts):
             with clock("merge"):
@@ -209,19 +212,19 @@ def make_chunks(
     info = plan.info
     view = view_of(plan)
     window = TemporalWindow(plan.options.smooth)
-    merger = ChromaMerger(plan.encoding.format, info.width, info.height, plan.options.saturation)
     with (
+        opencv_on_one_thread(),
         open_at(info, span.first_pts, plan.threads) as source,
         in_thread(decode(source, span, view, clock), AHEAD) as shown,
         in_thread(colour(shown, backend, view, window, Pace(info), clock), AHEAD) as coloured,
-        in_thread(merge(coloured, span, merger, clock), AHEAD) as merged,
+        in_thread(merge(coloured, span, plan, clock), AHEAD) as merged,
     ):
         item, damage_known = next(merged, None), 0
         while item is not None:
             index = plan.chunk_of(item.frame.pts)
             name = f"chunk-{index:06}{plan.encoding.chunk_suffix}"
             written: list[tuple[int, int, bool]] = []
-            with whole_file(folder / name) as temporary, ChunkWriter(temporary, plan.encoding, info, plan.threads) as writer:
+            with whole_file(folder / name) as temporary, ChunkWriter(temporary, plan.encoding, info, plan.threads * 3 // 2 or 1) as writer:
                 while item is not None and plan.chunk_of(item.frame.pts) == index:
                     with clock("encode"):
                         writer.write(item.frame.pts, item.frame.duration, item.frame.y, item.u, item.v)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import cv2
+
 T = TypeVar("T")
 _POLL = 0.1  # seconds between two looks at whether the other side has gone
 
@@ -29,6 +31,17 @@ class StageClock:
             spent = time.perf_counter() - started
             with self._lock:
                 self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+
+@contextmanager
+def opencv_on_one_thread() -> Iterator[None]:
+    """The stages are threads already: OpenCV's own would only wait for cores that the encoder has."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 @contextmanager

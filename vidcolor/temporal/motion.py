@@ -81,6 +81,7 @@ class MotionEstimator:
         if min(height, width) >= SMALLEST_SIDE:
             self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
             self._dis.setFinestScale(1)
+            self._dis.setVariationalRefinementIterations(2)  # of 5: three quarters of the time at the same residual
 
     def __call__(self, earlier: np.ndarray, later: np.ndarray) -> tuple[Link, Link]:
         """Luma of two frames, (h, w) uint8 → the links from the earlier to the later one, and back."""

@@ -1,4 +1,4 @@
-"""Shots, key frames and smoothing joined, with their delays added up: what a film's chunk talks to."""
+"""Cuts, key frames and smoothing joined, with their delays added up: what a film's chunk talks to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from vidcolor.temporal.cuts import CutDetector
 from vidcolor.temporal.keys import KeyFrames
-from vidcolor.temporal.shots import Decision, ShotDetector
+from vidcolor.temporal.motion import MotionWindow
 from vidcolor.temporal.smoother import Smoother
 
 
@@ -26,19 +26,18 @@ class TemporalWindow:
         strength: of the smoother, 0 (off) … 1. At 0 the network is shown every frame and ab comes out as it went in.
     """
 
-    CONTEXT_BEFORE = max(CutDetector.LOOKBACK + KeyFrames.LOOKBACK + Smoother.LOOKBACK, ShotDetector.LOOKBACK)
-    CONTEXT_AFTER = max(CutDetector.LATENCY + KeyFrames.DELAY + KeyFrames.REACH + Smoother.RADIUS, ShotDetector.LATENCY)
+    CONTEXT_BEFORE = CutDetector.LOOKBACK + KeyFrames.LOOKBACK + Smoother.LOOKBACK
+    CONTEXT_AFTER = CutDetector.LATENCY + KeyFrames.DELAY + KeyFrames.REACH + Smoother.RADIUS
 
     def __init__(self, strength: float = 1.0) -> None:
-        self._shots = ShotDetector()
-        self._motion = self._shots.motion
+        self._cuts = CutDetector()
+        self._motion = MotionWindow()
         self._keys = KeyFrames(self._motion)
         self._smoother = Smoother(self._motion, strength)
         self._every = strength == 0
-        self._paces: deque[int] = deque()
+        self._seen: deque[tuple[np.ndarray, int]] = deque()
         self._pace: int | None = None
-        self._smoothed: deque[np.ndarray] = deque()
-        self._decisions: deque[Decision] = deque()
+        self._begins_shot: deque[bool] = deque()
         self._given = 0
 
     def see(self, small_luma: np.ndarray, pace: int) -> list[bool]:
@@ -51,47 +50,45 @@ class TemporalWindow:
         Returns:
             For the frames that are decided now, in order: whether the network must be shown it.
         """
-        self._paces.append(pace)
-        seen = self._motion.count
-        self._decisions += self._shots.push(small_luma)
-        return self._decide(seen, film_ends=False)
+        self._seen.append((small_luma, pace))
+        return self._decide(self._cuts.push(small_luma), film_ends=False)
 
     def see_end(self) -> list[bool]:
         """The same for the frames that remain."""
-        seen = self._motion.count
-        self._decisions += self._shots.flush()
-        return self._decide(seen, film_ends=True)
+        return self._decide(self._cuts.flush(), film_ends=True)
 
-    def _decide(self, seen: int, film_ends: bool) -> list[bool]:
-        for _ in range(seen, self._motion.count):
-            pace = self._paces.popleft()
+    def _decide(self, cuts: list[bool], film_ends: bool) -> list[bool]:
+        for cut in cuts:
+            small_luma, pace = self._seen.popleft()
+            self._motion.add(small_luma, cut)
             self._keys.add(begins_pace=self._every or pace != self._pace)
+            self._begins_shot.append(cut)
             self._pace = pace
         return self._keys.decide(film_ends)
 
-    def push(self, ab: np.ndarray | None) -> list[tuple[int, np.ndarray, Decision]]:
+    def push(self, ab: np.ndarray | None) -> list[tuple[int, np.ndarray, bool]]:
         """The network's answer (2, h, w) float32 in Lab units to the next frame, None if it was not asked.
 
         Returns:
-            (index, smoothed ab, decision) of the frames that are done; indices count frames from 0.
+            (index, smoothed ab, whether it is the first frame after a hard cut) of the frames that are done, in order;
+            indices count frames from 0. A dissolve is no boundary: colour glides with the picture.
         """
         return self._smooth(self._keys.push(ab))
 
-    def flush(self) -> list[tuple[int, np.ndarray, Decision]]:
+    def flush(self) -> list[tuple[int, np.ndarray, bool]]:
         """The frames that remain; nothing may be pushed after it."""
-        done = self._smooth(self._keys.flush())
-        self._smoothed += self._smoother.flush()
-        return done + self._done()
+        return self._smooth(self._keys.flush()) + self._number(self._smoother.flush())
 
-    def _smooth(self, filled: list[np.ndarray]) -> list[tuple[int, np.ndarray, Decision]]:
-        for ab in filled:
-            self._smoothed += self._smoother.push(ab)
-        self._motion.hold(self._smoother.count)
-        return self._done()
-
-    def _done(self) -> list[tuple[int, np.ndarray, Decision]]:
+    def _smooth(self, filled: list[np.ndarray]) -> list[tuple[int, np.ndarray, bool]]:
         done = []
-        while self._smoothed and self._decisions:
-            done.append((self._given, self._smoothed.popleft(), self._decisions.popleft()))
+        for ab in filled:
+            done += self._number(self._smoother.push(ab))
+        self._motion.hold(self._smoother.count)
+        return done
+
+    def _number(self, smoothed: list[np.ndarray]) -> list[tuple[int, np.ndarray, bool]]:
+        done = []
+        for ab in smoothed:
+            done.append((self._given, ab, self._begins_shot.popleft()))
             self._given += 1
         return done
