@@ -123,3 +123,8 @@ def test_an_exported_network_computes_what_torch_computes(name, tmp_path):
     compiled = ov.Core().compile_model(tmp_path / "net.onnx", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert np.abs(compiled(light.numpy())[0] - expected).max() < 0.5
     assert find_weights(spec, tmp_path / "net.onnx").hash == card["sha256"]
+
+
+def test_shipped_files_hold_no_path_of_the_machine_they_were_made_on():
+    for path in SHIPPED.glob("*.onnx"):
+        assert b".py" not in path.read_bytes()

@@ -38,6 +38,14 @@ def store_as_half(model: onnx.ModelProto) -> None:
         graph.node.insert(index, node)
 
 
+def forget_origin(model: onnx.ModelProto) -> None:
+    """Drop what torch notes of where each node came from: stack traces with the paths of one machine. In place."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+
+
 def write_onnx(network: nn.Module, spec: ModelSpec, path: Path) -> None:
     """Write a network in evaluation mode as ONNX with dynamic batch, height and width. Needs the `train` extra."""
     sides = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
@@ -55,5 +63,6 @@ def write_onnx(network: nn.Module, spec: ModelSpec, path: Path) -> None:
         )
     model = program.model_proto
     store_as_half(model)
+    forget_origin(model)
     onnx.checker.check_model(model)
     onnx.save(model, path)
