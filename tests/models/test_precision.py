@@ -57,13 +57,14 @@ def test_float16_colours_like_float32(lite):
     assert difference.mean() < 0.1 and difference.max() < 1.5  # Lab units
 
 
+@pytest.mark.xfail(strict=True, reason="with the shipped weights the error falls by a tenth, not by a third: see docs/gpu.md")
 def test_a_float32_first_layer_is_worth_its_cost(lite):
     model = load_float32(lite)
     exact = run(model, light())
     kept, not_kept = (
         np.abs(run(to_float16(model, Fp32Layers(first=first)), light()) - exact).mean() for first in (True, False)
     )
-    assert kept < not_kept  # by a third with some weights, by a tenth with others
+    assert kept < 0.7 * not_kept
 
 
 def test_other_sizes_than_the_exported_work(lite):
