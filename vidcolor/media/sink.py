@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +39,7 @@ class ChunkWriter:
 
     Raises:
         MediaError: the encoder refuses these settings, or a frame.
+        OSError: the file cannot be written, for instance because the disk is full.
     """
 
     def __init__(self, path: Path, encoding: Encoding, info: FilmInfo, threads: int) -> None:
@@ -48,12 +50,14 @@ class ChunkWriter:
         self._stored = 0  # packets
         self._held: av.Packet | None = None
         options = {**FRAGMENTED, "video_track_timescale": str(info.time_base.denominator)}
-        self._container = av.open(str(path), "w", format=encoding.chunk_suffix[1:], options=options)
+        # Not opened by name: FFmpeg says nothing when the last bytes, written as it closes, find no room.
+        self._file = path.open("wb")
+        self._container = av.open(self._file, "w", format=encoding.chunk_suffix[1:], options=options)
         try:
             self._stream = self._add_stream(threads)
             self._context.open()
         except (av.error.FFmpegError, ValueError) as error:
-            self._container.close()
+            self._abandon()
             raise self._refusal(error) from error
         self._fields = _field_setter(info, encoding) if info.interlaced else None
 
@@ -138,17 +142,22 @@ class ChunkWriter:
 
     def close(self) -> None:
         """Finish the file."""
-        try:
-            for packet in self._context.encode(None):
-                self._mux(packet)
-            if self._held is not None:
-                self._held.duration = self._last
-                self._put(self._held)
-                self._held = None
-        except av.error.FFmpegError as error:
-            raise self._refusal(error) from error
-        finally:
-            self._container.close()
+        with self._file, self._container:
+            try:
+                for packet in self._context.encode(None):
+                    self._mux(packet)
+                if self._held is not None:
+                    self._held.duration = self._last
+                    self._put(self._held)
+                    self._held = None
+            except av.error.FFmpegError as error:
+                raise self._refusal(error) from error
+
+    def _abandon(self) -> None:
+        """Let go of the file, whatever is in it."""
+        for each in (self._container, self._file):
+            with suppress(OSError):
+                each.close()
 
     def __enter__(self) -> ChunkWriter:
         return self
@@ -157,7 +166,7 @@ class ChunkWriter:
         if kind is None:
             self.close()
         else:
-            self._container.close()
+            self._abandon()
 
 
 def set_tags(context: av.VideoCodecContext, encoding: Encoding, info: FilmInfo) -> None:
