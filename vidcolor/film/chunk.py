@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -200,6 +201,25 @@ def merge(
             yield Coloured(frame, u, v, begins_shot)
 
 
+@contextmanager
+def coloured_frames(
+    plan: Plan, span: Range, source: FilmSource, backend: Backend, clock: StageClock
+) -> Iterator[Iterator[Coloured]]:
+    """The frames of `span`, in order and in colour; the stages before them work ahead in threads of their own."""
+    view = view_of(plan)
+    window = TemporalWindow(plan.options.smooth)
+    with (
+        opencv_on_one_thread(),
+        in_thread(decode(source, span, view, clock), AHEAD) as shown,
+        in_thread(colour(shown, backend, view, window, Pace(plan.info), clock), AHEAD) as coloured,
+        in_thread(merge(coloured, span, plan, clock), AHEAD) as merged,
+    ):
+        try:
+            yield merged
+        finally:
+            source.stop()
+
+
 def make_chunks(
     plan: Plan,
     span: Range,
@@ -207,17 +227,17 @@ def make_chunks(
     backend: Backend,
     clock: StageClock,
     on_frame: Callable[[LumaFrame, bool], None],
+    source: FilmSource | None = None,
 ) -> Iterator[ChunkRecord]:
-    """Colour the frames of `span` and write its chunks to `folder`; each is recorded once its file is whole on disk."""
+    """Colour the frames of `span` and write its chunks to `folder`; each is recorded once its file is whole on disk.
+
+    Args:
+        source: of the frames. None: the film is opened where the span begins.
+    """
     info = plan.info
-    view = view_of(plan)
-    window = TemporalWindow(plan.options.smooth)
     with (
-        opencv_on_one_thread(),
-        open_at(info, span.first_pts, plan.threads) as source,
-        in_thread(decode(source, span, view, clock), AHEAD) as shown,
-        in_thread(colour(shown, backend, view, window, Pace(info), clock), AHEAD) as coloured,
-        in_thread(merge(coloured, span, plan, clock), AHEAD) as merged,
+        nullcontext(source) if source else open_at(info, span.first_pts, plan.threads) as source,
+        coloured_frames(plan, span, source, backend, clock) as merged,
     ):
         item, damage_known = next(merged, None), 0
         while item is not None:

@@ -16,7 +16,7 @@ from vidcolor.config import RunOptions
 from vidcolor.errors import MediaError
 from vidcolor.film.chunk import Range, make_chunks, view_of
 from vidcolor.film.events import Event, Report, film_event, free_bytes, warning_event
-from vidcolor.film.journal import ChunkRecord, Journal
+from vidcolor.film.journal import Journal
 from vidcolor.film.outputs import check_output, output_for
 from vidcolor.film.pipeline import StageClock
 from vidcolor.film.plan import CHUNK_SECONDS, Plan, make_plan
@@ -100,23 +100,15 @@ def colour_film(
     target = output_for(source, output, many, encoding.suffix)
     check_output(source, target, overwrite)
     plan = make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
-    width, height = view_of(plan).size
-    backend = open_backend(
-        plan.backend.name,
-        plan.weights,
-        width,
-        height,
-        max(1, plan.threads // 2),
-        lambda text: report(warning_event(source, text)),
-    )
+    backend = open_network(plan, report)
     work = work_folder(target, plan)
     if dry_run:
-        report({**_plan_event(plan, target, backend, Journal(work), dry_run=True), **estimate(plan, target, backend)})
-        return film_event(source, output=str(target), **_choices(plan, backend), dry_run=True)
+        report({**plan_event(plan, target, backend, len(Journal(work).done), dry_run=True), **estimate(plan, target, backend)})
+        return film_event(source, output=str(target), **choices(plan, backend), dry_run=True)
     clock = StageClock()
     with owned(work, plan, target):
         journal = Journal(work)
-        report(_plan_event(plan, target, backend, journal, dry_run=False))
+        report(plan_event(plan, target, backend, len(journal.done), dry_run=False))
         progress = Progress(plan, sum(record.frames for record in journal.done.values()), report)
         for span in missing(plan, journal):
             for record in make_chunks(plan, span, work, backend, clock, progress):
@@ -126,17 +118,34 @@ def colour_film(
         if not records:
             raise MediaError(f"no frame of {source} could be coloured", "none in the piece asked for could be decoded")
         with whole_file(target) as temporary, clock("remux"):
-            remux(plan.info, encoding, [work / r.file for r in records], temporary, _statement(plan), _piece(plan))
+            remux(plan.info, encoding, [work / r.file for r in records], temporary, statement(plan), _piece(plan))
         shutil.rmtree(work)
     return film_event(
         source,
         output=str(target),
-        **_choices(plan, backend),
-        **_figures(plan, records, progress.made, time.monotonic() - started),
+        **choices(plan, backend),
+        **figures(
+            plan,
+            sum(record.frames for record in records),
+            records[-1].end_pts - records[0].first_pts,
+            progress.made,
+            time.monotonic() - started,
+        ),
         stages={name: round(spent, 3) for name, spent in clock.seconds.items()},
         damaged=[item for record in records for item in record.damage],
-        converted=_converted(plan),
+        converted=converted(plan),
     )
+
+
+def open_network(plan: Plan, report: Report) -> Backend:
+    """The plan's network, ready for the film's frames; what should be known about it is reported.
+
+    Raises:
+        BackendError, ModelError: it cannot run here.
+    """
+    width, height = view_of(plan).size
+    warn = lambda text: report(warning_event(plan.info.path, text))  # noqa: E731
+    return open_backend(plan.backend.name, plan.weights, width, height, max(1, plan.threads // 2), warn)
 
 
 def missing(plan: Plan, journal: Journal) -> Iterator[Range]:
@@ -180,18 +189,19 @@ def _piece(plan: Plan) -> tuple[int, int | None] | None:
     return None if whole else (plan.first_pts, plan.end_pts)
 
 
-def _statement(plan: Plan) -> dict[str, str]:
+def statement(plan: Plan) -> dict[str, str]:
     """The container's comment: the source's own, if it has one, and that the colour is not."""
     own = [value for name, value in plan.info.container_tags if name.lower() == "comment"]
     return {"comment": " ".join([*own[:1], STATEMENT])}
 
 
-def _converted(plan: Plan) -> list[str]:
+def converted(plan: Plan) -> list[str]:
     """What will not be in the output as it is in the source, a sentence each."""
     return [*plan.encoding.conversions, *(s.note for s in plan_streams(plan.info, plan.encoding.suffix) if s.note)]
 
 
-def _choices(plan: Plan, backend: Backend) -> dict[str, Any]:
+def choices(plan: Plan, backend: Backend) -> dict[str, Any]:
+    """What a plan was done with, as its events say it."""
     return {
         "model": plan.spec.name,
         "weights": plan.weights.hash,
@@ -201,18 +211,23 @@ def _choices(plan: Plan, backend: Backend) -> dict[str, Any]:
     }
 
 
-def _figures(plan: Plan, records: list[ChunkRecord], made: int, seconds: float) -> dict[str, Any]:
-    frames = sum(record.frames for record in records)
-    length = float((records[-1].end_pts - records[0].first_pts) * plan.info.time_base)
+def figures(plan: Plan, frames: int, length: int, made: int, seconds: float) -> dict[str, Any]:
+    """Frames and speed.
+
+    Args:
+        length: of what was coloured, in ticks of the film's time base.
+        made: how many of the frames this run made, in `seconds`.
+    """
     return {
         "frames": frames,
         "seconds": round(seconds, 3),
         "fps": round(made / seconds, 3),
-        "times_real_time": round(length * made / frames / seconds, 4),
+        "times_real_time": round(float(length * plan.info.time_base) * made / frames / seconds, 4),
     }
 
 
-def _plan_event(plan: Plan, target: Path, backend: Backend, journal: Journal, *, dry_run: bool) -> Event:
+def plan_event(plan: Plan, target: Path, backend: Backend, chunks_done: int, *, dry_run: bool) -> Event:
+    """What will be done, before it is."""
     info, encoding = plan.info, plan.encoding
     options_in_words = " ".join(f"{name}={value}" for name, value in encoding.options)
     return {
@@ -227,12 +242,12 @@ def _plan_event(plan: Plan, target: Path, backend: Backend, journal: Journal, *,
             {"index": s.stream.index, "kind": s.stream.kind, "codec": s.stream.codec, "action": s.action, "note": s.note}
             for s in plan_streams(info, encoding.suffix)
         ],
-        **_choices(plan, backend),
+        **choices(plan, backend),
         "model_reason": plan.model.reason,
         "backend_reason": plan.backend.reason,
         "encoder": f"{encoding.encoder} {encoding.pix_fmt}, {options_in_words}: {encoding.reason}",
-        "converted": _converted(plan),
+        "converted": converted(plan),
         "chunks": plan.estimated_chunks,
-        "chunks_done": len(journal.done),
+        "chunks_done": chunks_done,
         "chunk_seconds": CHUNK_SECONDS,
     }

@@ -87,11 +87,20 @@ class FilmSource:
         self._open("AUTO")
 
     def _open(self, threading: str) -> None:
-        self._container = open_film(self.info.path)
+        self._container = self._open_container()
         self._threading = threading
         self._stream = self._container.streams[self.info.film]
         self._stream.thread_type = threading
         self._stream.codec_context.thread_count = self._threads
+
+    def _open_container(self) -> av.container.InputContainer:
+        return open_film(self.info.path)
+
+    def _demux(self) -> Iterator[av.Packet]:
+        return self._container.demux(self._stream)
+
+    def stop(self) -> None:
+        """End a read that waits for more to come; only a pipe has one."""
 
     def __enter__(self) -> FilmSource:
         return self
@@ -181,7 +190,7 @@ class FilmSource:
         first = self._seek(start) if start is not None else None
         if first is not None:
             yield first
-        packets = self._container.demux(self._stream)
+        packets = self._demux()
         while True:
             try:
                 packet = next(packets)
