@@ -17,6 +17,7 @@ COMMANDS = {
     "models": "List the networks: paper, size, cost, licence, weights.",
     "encoders": "List the codecs that films can be written with.",
     "doctor": "Check this machine: what is found, what is missing, how to install it.",
+    "verify": "Compare a coloured film with its source: frames, times, luma, streams, tags.",
     "shots": "List the shots of a film.",
     "eval": "Measure colours on photographs or on a colour film: gain over grey, steadiness, and more.",
     "bench": "Measure speed: of networks on every backend, or of a whole run beside ffmpeg.",

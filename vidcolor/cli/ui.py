@@ -33,6 +33,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return result
 
 
+def findings_table(findings: Sequence[dict[str, str]]) -> Table:
+    """What `verify` found, with what differs in capitals."""
+    rows = [
+        (f["what"], f["source"], f["output"], f["verdict"].upper() if f["verdict"] == "differs" else f["verdict"], f["note"])
+        for f in findings
+    ]
+    return table(("compared", "source", "output", "verdict", "note"), rows)
+
+
 def duration(seconds: float) -> str:
     """1:02:03 or 4:05."""
     minutes, rest = divmod(round(seconds), 60)

@@ -41,6 +41,7 @@ class StreamInfo:
     start: Fraction | None
     duration: Fraction | None
     tags: tuple[tuple[str, str], ...]
+    time_base: Fraction | None = None  # seconds a tick
 
     @property
     def attached_picture(self) -> bool:
@@ -166,6 +167,7 @@ def _stream_info(stream: av.stream.Stream) -> StreamInfo:
         start=_seconds(stream.start_time, stream.time_base),
         duration=_seconds(stream.duration, stream.time_base),
         tags=tuple(tags.items()),
+        time_base=stream.time_base,
     )
 
 

@@ -1,0 +1,191 @@
+"""Everything beside the picture: streams, chapters, attachments and tags of a source and of its output."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from vidcolor.film.verify.finding import Finding
+from vidcolor.media.formats import tick
+from vidcolor.media.opening import open_film
+from vidcolor.media.probe import FilmInfo, StreamInfo
+from vidcolor.media.streams import StreamPlan, plan_streams
+
+# Tags about a file's bytes or its writer, not about the film; and the comment, which says that colour was added.
+_OF_THE_FILE = frozenset(
+    ["encoder", "major_brand", "minor_version", "compatible_brands", "duration", "comment", "software"]
+)
+_CHAPTER_SLACK = Fraction(1, 1000)  # seconds; MP4 players and FFmpeg count chapters in milliseconds
+
+
+@dataclass(slots=True)
+class Content:
+    """What a stream's packets hold, without how they are cut."""
+
+    packets: int = 0
+    start: Fraction | None = None  # seconds
+    end: Fraction | None = None
+    _digest: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, data: bytes, pts: int | None, duration: int | None, base: Fraction) -> None:
+        self.packets += 1
+        self._digest.update(data)
+        if pts is not None:
+            time, end = pts * base, (pts + (duration or 0)) * base
+            self.start = time if self.start is None else min(self.start, time)
+            self.end = end if self.end is None else max(self.end, end)
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def read_contents(path: Path, indexes: list[int]) -> dict[int, Content]:
+    """Packets of some streams, as far as the file can be read."""
+    contents = {index: Content() for index in indexes}
+    with open_film(path) as container:
+        packed = []
+        for index in indexes:
+            stream = container.streams[index]
+            if stream.type == "attachment":
+                contents[index].add(stream.data, None, None, Fraction(1))
+            else:
+                packed.append(stream)
+        try:
+            for packet in container.demux(*packed) if packed else ():
+                if packet.size:
+                    contents[packet.stream_index].add(bytes(packet), packet.pts, packet.duration, packet.time_base)
+        except av.error.FFmpegError:
+            pass  # a damaged source ends here; `run` copies as far too
+    return contents
+
+
+def compare_streams(info: FilmInfo, made: FilmInfo, piece: bool) -> list[Finding]:
+    """A finding for every stream of the source but the film, and one for their number."""
+    suffix = made.path.suffix.lower()
+    plans = [plan for plan in plan_streams(info, suffix) if plan.action != "colour"]
+    expected = [plan for plan in plans if plan.action not in ("drop", "remake")]
+    partners = _partners(expected, [stream for stream in made.streams if stream.index != made.film])
+    old = read_contents(info.path, [plan.stream.index for plan in expected])
+    new = read_contents(made.path, [stream.index for stream in partners.values() if stream is not None])
+    found = []
+    for plan in plans:
+        name, codec = _name(plan.stream), plan.stream.codec
+        if plan.action in ("drop", "remake"):
+            found.append(Finding(name, codec, "", "stated", plan.note))
+            continue
+        partner = partners[plan.stream.index]
+        if partner is None:
+            found.append(Finding(name, codec, "missing", "differs", "the output has no such stream"))
+            continue
+        slack = max(_base(info, plan.stream), _base(made, partner), tick(suffix) or Fraction(0))
+        faults = _faults(plan, partner)
+        if not piece:
+            faults += _content_faults(plan, old[plan.stream.index], new[partner.index], slack)
+        content = new[partner.index]
+        words = f"{partner.codec}, {content.packets} packets"
+        verdict = "differs" if faults else "stated" if plan.note else "same"
+        note = "; ".join(faults) or plan.note or ("cut to the piece" if piece else "the same bytes")
+        found.append(Finding(name, f"{codec}, {old[plan.stream.index].packets} packets", words, verdict, note))
+    return [*found, _order(expected, partners, made)]
+
+
+def _name(stream: StreamInfo) -> str:
+    kind = "cover" if stream.attached_picture else stream.kind
+    return f"{kind} stream {stream.index}" + (f" ({stream.language})" if stream.language else "")
+
+
+def _base(info: FilmInfo, stream: StreamInfo) -> Fraction:
+    return stream.time_base or Fraction(1, 1000)
+
+
+def _partners(plans: list[StreamPlan], streams: list[StreamInfo]) -> dict[int, StreamInfo | None]:
+    """The output's stream for each of the source's: the first of its kind and codec, of its language if there is one."""
+    left, partners = list(streams), {}
+    for plan in plans:
+        codec = plan.codec or plan.stream.codec
+        alike = [s for s in left if _kind(s) == _kind(plan.stream) and (s.codec == codec or plan.action == "convert")]
+        alike.sort(key=lambda s: _language(s) != _language(plan.stream))
+        partners[plan.stream.index] = alike[0] if alike else None
+        if alike:
+            left.remove(alike[0])
+    return partners
+
+
+def _kind(stream: StreamInfo) -> str:
+    return "attached picture" if stream.attached_picture else stream.kind
+
+
+def _language(stream: StreamInfo) -> str:
+    return stream.language or "und"
+
+
+def _faults(plan: StreamPlan, partner: StreamInfo) -> list[str]:
+    source, faults = plan.stream, []
+    if _language(source) not in ("und", _language(partner)):
+        faults.append(f"its language is {_language(partner)}")
+    if lost := set(source.dispositions) - set(partner.dispositions):
+        faults.append(f"it is not marked {', '.join(sorted(lost))}")
+    if source.title and partner.title not in (source.title, None):
+        faults.append(f"its title is '{partner.title}'")
+    return faults
+
+
+def _content_faults(plan: StreamPlan, old: Content, new: Content, slack: Fraction) -> list[str]:
+    faults = []
+    for what, before, after in (("begins", old.start, new.start), ("ends", old.end, new.end)):
+        if plan.action != "attach" and before is not None and (after is None or abs(before - after) > slack):
+            faults.append(f"it {what} at {_seconds(after)}, not at {_seconds(before)}")
+    if plan.action != "convert" and old.digest != new.digest:
+        faults.append("its bytes are not the source's")
+    return faults
+
+
+def _seconds(time: Fraction | None) -> str:
+    return "no time" if time is None else f"{float(time):.4f} s"
+
+
+def _order(plans: list[StreamPlan], partners: dict[int, StreamInfo | None], made: FilmInfo) -> Finding:
+    places = [partners[plan.stream.index].index for plan in plans if partners[plan.stream.index] is not None]
+    others = len(made.streams) - 1
+    rising = places == sorted(places)
+    few = others < len(plans)
+    verdict = "differs" if few or not rising else "same"
+    note = "" if rising else "they are in another order"
+    return Finding("streams beside the film", str(len(plans)), str(others), verdict, note)
+
+
+def compare_chapters(info: FilmInfo, made: FilmInfo, piece: bool) -> list[Finding]:
+    """Their number, times and names."""
+    old, new = info.chapters, made.chapters
+    if piece:
+        verdict, note = (
+            ("differs", "a piece has none") if new else ("stated" if old else "same", "a piece has none" if old else "")
+        )
+        return [Finding("chapters", str(len(old)), str(len(new)), verdict, note)]
+    faults = [] if len(old) == len(new) else ["their numbers differ"]
+    for number, (before, after) in enumerate(zip(old, new, strict=False), 1):
+        if before.title != after.title:
+            faults.append(f"chapter {number} is called '{after.title}', not '{before.title}'")
+        if max(abs(before.start - after.start), abs(before.end - after.end)) > _CHAPTER_SLACK:
+            faults.append(f"chapter {number} is at {_seconds(after.start)} to {_seconds(after.end)}")
+    return [Finding("chapters", str(len(old)), str(len(new)), "differs" if faults else "same", "; ".join(faults))]
+
+
+def compare_tags(info: FilmInfo, made: FilmInfo) -> list[Finding]:
+    """The container's tags: every one of the source's is in the output."""
+    old, new = ({name.lower(): value for name, value in each.container_tags} for each in (info, made))
+    wanted = {name: value for name, value in old.items() if name not in _OF_THE_FILE}
+    lost = [
+        f"{name} is '{new[name]}'" if name in new else f"{name} is missing"
+        for name in wanted
+        if new.get(name) != wanted[name]
+    ]
+    if "comment" in old and old["comment"] not in new.get("comment", ""):
+        lost.append("the source's comment is missing")
+    return [Finding("tags", str(len(old)), str(len(new)), "differs" if lost else "same", "; ".join(lost))]

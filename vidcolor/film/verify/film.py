@@ -1,0 +1,131 @@
+"""Whether an output is its source but for the colour: frames, times, luma, and everything beside the picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from vidcolor.config import RunOptions
+from vidcolor.errors import UsageError
+from vidcolor.film.verify.beside import compare_chapters, compare_streams, compare_tags
+from vidcolor.film.verify.finding import Finding
+from vidcolor.film.verify.frames import Clock, compare_frames
+from vidcolor.film.verify.luma import judge_luma
+from vidcolor.media.formats import CODECS, Encoding, choose_encoding
+from vidcolor.media.probe import UNSPECIFIED, FilmInfo, matrix_code, probe
+
+_H273 = "H.273 number"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was compared, and what came of it."""
+
+    source: Path
+    output: Path
+    findings: tuple[Finding, ...]
+
+    @property
+    def conforms(self) -> bool:
+        return not any(finding.differs for finding in self.findings)
+
+    def event(self) -> dict[str, Any]:
+        """As docs/json.md describes it."""
+        findings = [asdict(finding) for finding in self.findings]
+        names = {"input": str(self.source), "output": str(self.output)}
+        return {"type": "verify", **names, "conforms": self.conforms, "findings": findings}
+
+
+def verify(
+    source: Path,
+    output: Path,
+    options: RunOptions | None = None,
+    progress: Callable[[str, int, int | None], None] = lambda what, done, total: None,
+) -> Verification:
+    """Compare `output` with the `source` that it was coloured from.
+
+    Both are decoded to their end. A lossy output is held against a plain transcode, which is made for it piece by piece
+    and thrown away.
+
+    Args:
+        options: those that the output was made with; `crf`, `preset`, `start`, `end` and `deinterlace` count.
+        progress: told what is being done, how many frames of it are done, and of how many.
+
+    Raises:
+        UsageError: no such file, or an output of a kind that vidcolor does not write.
+        MediaError: one of them cannot be read.
+    """
+    options = options or RunOptions()
+    options.validate()
+    info, made = probe(source), probe(output)
+    encoding = _encoding_of(info, made, options)
+    info = encoding.prepare(info)
+    info = replace(info, format=replace(info.format, depth=made.format.depth, full_range=made.format.full_range))
+    piece = piece_of(info, options)
+    clock = Clock(info, output.suffix.lower(), piece)
+    threads = options.threads or os.cpu_count() or 1
+    tally = compare_frames(info, made, clock, threads, progress)
+    findings = [*tally.findings(clock, made.time_base), judge_luma(info, encoding, tally, threads, progress)]
+    findings += compare_picture(info, made, encoding)
+    findings += compare_streams(info, made, piece is not None)
+    findings += compare_chapters(info, made, piece is not None)
+    findings += compare_tags(info, made)
+    return Verification(source, output, tuple(findings))
+
+
+def piece_of(info: FilmInfo, options: RunOptions) -> tuple[int, int | None] | None:
+    """First pts and end (exclusive; None: the film's) of the part that was asked for; None: the whole film."""
+    if options.start is None and options.end is None:
+        return None
+    start, end = (
+        None if t is None else info.start_pts + round(t / info.time_base) for t in (options.start, options.end)
+    )
+    return info.start_pts if start is None else start, end
+
+
+def _encoding_of(info: FilmInfo, made: FilmInfo, options: RunOptions) -> Encoding:
+    """How `run` writes such a file; a codec that it does not write is a finding about luma, later."""
+    codec, suffix = made.film_stream.codec, made.path.suffix.lower()
+    known = sorted({suffix for each in CODECS.values() for suffix in each.suffixes})
+    if suffix not in known:
+        raise UsageError(
+            f"cannot verify {made.path}", f"vidcolor writes no '{suffix}' files", f"It writes {', '.join(known)}."
+        )
+    ours = codec in CODECS and suffix in CODECS[codec].suffixes
+    crf, preset = (options.crf, options.preset) if ours else (None, None)
+    return choose_encoding(info, codec if ours else "auto", crf, preset, suffix if ours else None)
+
+
+def compare_picture(info: FilmInfo, made: FilmInfo, encoding: Encoding) -> list[Finding]:
+    """Size, shape, fields and what is said of colours: a finding for each that is wrong, or one for all."""
+    sar = info.sar or made.sar
+    pairs = [
+        ("size", (info.width, info.height), (made.width, made.height)),
+        ("sample aspect ratio", sar, made.sar or (Fraction(1) if sar == 1 else None)),
+        ("display matrix", info.display_matrix, made.display_matrix),
+        ("bits of luma", encoding.format.depth, made.format.depth),
+        ("full range", encoding.format.full_range, made.format.full_range),
+        ("field order", info.field_order if encoding.interlaced else "progressive", made.field_order),
+    ]
+    for name, wanted, found in (
+        ("matrix", matrix_code(info), made.tags.matrix),
+        ("primaries", info.tags.primaries, made.tags.primaries),
+        ("transfer", info.tags.transfer, made.tags.transfer),
+    ):
+        if wanted != UNSPECIFIED:
+            pairs.append((f"{name} ({_H273})", wanted, found))
+    wrong = [Finding(name, str(wanted), str(found), "differs") for name, wanted, found in pairs if wanted != found]
+    stated = "; ".join(encoding.conversions)
+    names = f"{made.width}×{made.height} {made.pix_fmt}, {made.field_order}"
+    whole = Finding(
+        "picture",
+        f"{info.width}×{info.height} {info.pix_fmt}, {info.field_order}",
+        names,
+        "stated" if stated else "same",
+        stated,
+    )
+    return wrong or [whole]

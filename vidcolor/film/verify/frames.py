@@ -1,0 +1,147 @@
+"""Every frame of an output beside the frame of its source that is shown at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import takewhile
+from math import floor
+
+import cv2
+
+from vidcolor.errors import MediaError
+from vidcolor.film.verify.finding import Finding
+from vidcolor.media.formats import tick
+from vidcolor.media.probe import FilmInfo
+from vidcolor.media.source import FilmSource, LumaFrame
+
+Progress = Callable[[str, int, int | None], None]
+NAMED = 3  # times that a finding names before it says "and so on"
+
+
+class Clock:
+    """When a frame of the source is shown in the output, seconds, exact.
+
+    Args:
+        info: of the source.
+        suffix: of the output; some containers count time in a unit of their own, and times are rounded to it.
+        piece: first pts and end (exclusive) where a part was made, which then begins when the source does.
+    """
+
+    def __init__(self, info: FilmInfo, suffix: str, piece: tuple[int, int | None] | None) -> None:
+        self.unit = tick(suffix)
+        self._base = info.time_base
+        self.first, self.end = piece or (info.start_pts, None)
+        early = self.first - info.start_pts if piece else min(0, info.start_pts) if suffix in (".mkv", ".webm") else 0
+        self._earlier = self._rounded(early)
+
+    def _rounded(self, pts: int) -> Fraction:
+        time = pts * self._base
+        return time if self.unit is None else floor(time / self.unit + Fraction(1, 2)) * self.unit
+
+    def __call__(self, pts: int) -> Fraction:
+        return self._rounded(pts) - self._earlier
+
+    @property
+    def exact(self) -> bool:
+        """Whether every time of the source can be held as it is."""
+        return self.unit is None or (self._base / self.unit).denominator == 1
+
+    def holds(self, pts: int) -> bool:
+        return self.first <= pts and (self.end is None or pts < self.end)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Frames of both films. Times are seconds in the output."""
+
+    source: int = 0
+    output: int = 0
+    missing: list[Fraction] = field(default_factory=list)  # times at which the output lacks a frame of the source
+    extra: list[Fraction] = field(default_factory=list)  # times at which it has one that the source has not
+    errors: list[tuple[int, float]] = field(default_factory=list)  # of each pair: pts in the source, sum of squares
+    unlike: bool = False  # sizes differ: luma cannot be compared
+    damage: list[str] = field(default_factory=list)  # what could not be decoded in the output
+    stated: int = 0  # how many times the source is damaged
+
+    def findings(self, clock: Clock, time_base: Fraction) -> list[Finding]:
+        """About frames and times."""
+        count = Finding("frames", str(self.source), str(self.output), _verdict(self.source == self.output))
+        good = not self.missing and not self.extra and self.source > 0
+        note = "" if clock.exact else f"rounded to nearest in {clock.unit} s, the unit that the container counts in"
+        if not good:
+            notes = [f"no frame at {_times(self.missing)}"] if self.missing else []
+            notes += [f"a frame too many at {_times(self.extra)}"] if self.extra else []
+            note = "; ".join(notes)
+        equal = f"{len(self.errors)} equal as rationals" if good else f"{self.source - len(self.missing)} equal"
+        times = Finding(
+            "timestamps",
+            f"{self.source} in {clock._base} s",
+            f"{equal}, in {time_base} s",
+            _verdict(good, clock.exact),
+            note,
+        )
+        found = [count, times]
+        if self.damage:
+            found.append(Finding("decoding", "", f"{len(self.damage)} faults", "differs", self.damage[0]))
+        if self.stated:
+            found.append(
+                Finding("damage", f"{self.stated} faults", "", "stated", "what cannot be decoded is not compared")
+            )
+        return found
+
+
+def _verdict(good: bool, exact: bool = True) -> str:
+    return "differs" if not good else "same" if exact else "stated"
+
+
+def _times(times: list[Fraction]) -> str:
+    named = ", ".join(f"{float(time):.4f} s" for time in times[:NAMED])
+    return named + (f" and {len(times) - NAMED} more" if len(times) > NAMED else "")
+
+
+def compare_frames(info: FilmInfo, made: FilmInfo, clock: Clock, threads: int, progress: Progress) -> Tally:
+    """Decode both films to their end, and pair frames by time.
+
+    Args:
+        info: of the source, with the `format` of the output's luma.
+        made: of the output.
+
+    Raises:
+        MediaError: the source cannot be read to its end.
+    """
+    tally = Tally(unlike=(info.width, info.height) != (made.width, made.height))
+    start = clock.first if clock.first > info.start_pts else None
+    with FilmSource(info, threads, start) as source, FilmSource(made, threads) as output:
+        ours = _readable(iter(output), tally)
+        shown = next(ours, None)
+        for frame in takewhile(lambda frame: clock.holds(frame.pts), source):
+            time = clock(frame.pts)
+            while shown is not None and shown.pts * made.time_base < time:
+                tally.extra.append(shown.pts * made.time_base)
+                shown = next(ours, None)
+            if shown is not None and shown.pts * made.time_base == time:
+                if not tally.unlike:
+                    tally.errors.append((frame.pts, cv2.norm(frame.y, shown.y, cv2.NORM_L2SQR)))
+                shown = next(ours, None)
+            else:
+                tally.missing.append(time)
+            tally.source += 1
+            progress("frames compared", tally.source, info.frames)
+        while shown is not None:
+            tally.extra.append(shown.pts * made.time_base)
+            shown = next(ours, None)
+        tally.damage += [what for _, what in output.damage]
+        tally.stated = source.damaged
+    return tally
+
+
+def _readable(frames: Iterator[LumaFrame], tally: Tally) -> Iterator[LumaFrame]:
+    """The output's frames as far as they can be read; that they end early is a finding, not an error."""
+    try:
+        for frame in frames:
+            tally.output += 1
+            yield frame
+    except MediaError as error:
+        tally.damage.append(str(error))
