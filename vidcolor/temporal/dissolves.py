@@ -73,12 +73,14 @@ class DissolveDetector:
         return self._changes[n]
 
     def _change_over(self, level: int, n: int) -> tuple[float, float]:
-        links = [self._motion.link(level, side, n) for side in (BEFORE, AFTER)]
-        if any(link is None for link in links):
-            return 0.0, 0.0
+        reach = 2**level
+        for side in (BEFORE, AFTER):
+            if not all(self._motion.joined(n + side * i, side) for i in range(reach)):
+                return 0.0, 0.0
+        links = [self._motion.link(n, n + side * reach) for side in (BEFORE, AFTER)]
         own = self._motion.luma(n)
         before, after = (
-            _drift(own, warp(self._motion.luma(n + side * 2**level), link))
+            _drift(own, warp(self._motion.luma(n + side * reach), link))
             for side, link in zip((BEFORE, AFTER), links, strict=True)
         )
         weight = links[0].trust * links[1].trust + 1e-3

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidcolor.temporal.cuts import CutDetector
-from vidcolor.temporal.dissolves import DissolveDetector
+from vidcolor.temporal.dissolves import SPAN, DissolveDetector
 from vidcolor.temporal.motion import MotionWindow
 
 
@@ -59,6 +59,7 @@ class ShotDetector:
             self._decided_cuts.append(cut)
             self.motion.add(self._waiting.popleft(), cut)
             decisions += self._join(self._dissolves.push())
+            self.motion.forget(self.motion.count - 2 * SPAN - 1)
         return decisions
 
     def _join(self, dissolves: list[bool]) -> list[Decision]:

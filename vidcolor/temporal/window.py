@@ -27,14 +27,13 @@ class TemporalWindow:
     """
 
     CONTEXT_BEFORE = CutDetector.LOOKBACK + KeyFrames.LOOKBACK + Smoother.LOOKBACK
-    CONTEXT_AFTER = CutDetector.LATENCY + KeyFrames.DELAY + KeyFrames.REACH + Smoother.RADIUS
+    CONTEXT_AFTER = CutDetector.LATENCY + KeyFrames.REACH + Smoother.DELAY
 
     def __init__(self, strength: float = 1.0) -> None:
         self._cuts = CutDetector()
         self._motion = MotionWindow()
-        self._keys = KeyFrames(self._motion)
-        self._smoother = Smoother(self._motion, strength)
-        self._every = strength == 0
+        self._keys = KeyFrames(self._motion, every=strength == 0)
+        self._smoother = Smoother(self._motion, self._keys, strength)
         self._seen: deque[tuple[np.ndarray, int]] = deque()
         self._pace: int | None = None
         self._begins_shot: deque[bool] = deque()
@@ -61,7 +60,7 @@ class TemporalWindow:
         for cut in cuts:
             small_luma, pace = self._seen.popleft()
             self._motion.add(small_luma, cut)
-            self._keys.add(begins_pace=self._every or pace != self._pace)
+            self._keys.add(begins_pace=pace != self._pace)
             self._begins_shot.append(cut)
             self._pace = pace
         return self._keys.decide(film_ends)
@@ -73,18 +72,11 @@ class TemporalWindow:
             (index, smoothed ab, whether it is the first frame after a hard cut) of the frames that are done, in order;
             indices count frames from 0. A dissolve is no boundary: colour glides with the picture.
         """
-        return self._smooth(self._keys.push(ab))
+        return self._number(self._smoother.push(ab))
 
     def flush(self) -> list[tuple[int, np.ndarray, bool]]:
         """The frames that remain; nothing may be pushed after it."""
-        return self._smooth(self._keys.flush()) + self._number(self._smoother.flush())
-
-    def _smooth(self, filled: list[np.ndarray]) -> list[tuple[int, np.ndarray, bool]]:
-        done = []
-        for ab in filled:
-            done += self._number(self._smoother.push(ab))
-        self._motion.hold(self._smoother.count)
-        return done
+        return self._number(self._smoother.flush())
 
     def _number(self, smoothed: list[np.ndarray]) -> list[tuple[int, np.ndarray, bool]]:
         done = []
