@@ -6,19 +6,30 @@ import pytest
 from vidcolor.errors import UsageError
 
 torch = pytest.importorskip("torch")
-from vidcolor.training.losses import LOSSES, find_loss  # noqa: E402
+from vidcolor.training.losses import LOSSES, VIVID, find_loss  # noqa: E402
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.normal(0, 30, (2, 2, 5, 6))
 OTHER = TRUTH + RNG.normal(0, 8, TRUTH.shape)
 E = (OTHER - TRUTH) / 110
 HUBER = np.where(np.abs(E) < 0.02, E**2 / 0.04, np.abs(E) - 0.01)
+
+
+def colourfulness(ab):
+    """Hasler & Süsstrunk's second one of each picture, with a hundredth of a Lab unit or so against division by 0."""
+    spread = np.sqrt(ab.var((2, 3)).sum(1) + 1e-3)
+    return spread + 0.94 * np.sqrt((ab.mean((2, 3)) ** 2).sum(1) + 1e-3)
+
+
+DECIBELS = np.log10(((OTHER - TRUTH) ** 2).mean((1, 2, 3)) + 4).mean() - np.log10(4)
+LOST = 1 - colourfulness(OTHER).mean() / colourfulness(TRUTH).mean()
 EXPECTED = {
     "l1": np.abs(E).mean(),
     "l2": (E**2).mean(),
     "smooth-l1": HUBER.mean(),
     "chroma-weighted": (HUBER * (1 + 3 * np.sqrt((TRUTH**2).sum(1, keepdims=True)) / 110)).mean(),
     "msle": ((np.log((OTHER + 128) / 255 + 1) - np.log((TRUTH + 128) / 255 + 1)) ** 2).mean(),
+    "decibel-vivid": DECIBELS + VIVID * LOST,
 }
 
 
@@ -30,7 +41,7 @@ def test_a_loss_is_its_formula(name):
     assert loss.item() == pytest.approx(EXPECTED[name], rel=1e-6)
     loss.backward()
     assert predicted.grad.isfinite().all() and predicted.grad.abs().max() > 0
-    assert find_loss(name)(truth, truth).item() == 0
+    assert find_loss(name)(truth, truth).item() == pytest.approx(0, abs=1e-12)
 
 
 def test_msle_stays_finite_beyond_the_range():
@@ -38,5 +49,5 @@ def test_msle_stays_finite_beyond_the_range():
 
 
 def test_an_unknown_loss_names_the_known_ones():
-    with pytest.raises(UsageError, match="l1, l2, smooth-l1, chroma-weighted, msle"):
+    with pytest.raises(UsageError, match="l1, l2, smooth-l1, chroma-weighted, msle, decibel-vivid"):
         find_loss("l3")

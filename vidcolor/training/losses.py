@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-import torch
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from vidcolor.errors import UsageError
 
+DECIBEL_FLOOR = 4.0  # squared Lab units: an error of 2 is as good as none
+VIVID = 0.4  # decibels / 10 that a picture's whole colourfulness is worth
 AB_RANGE = 110.0  # losses work on ab / 110, so that their constants do not depend on Lab units
 
 
@@ -50,12 +53,30 @@ def msle(predicted: Tensor, truth: Tensor) -> Tensor:
     return F.mse_loss(torch.log1p(other), torch.log1p(y))
 
 
+def vividness(ab: Tensor) -> Tensor:
+    """Colourfulness of each picture in CIELAB, (N,): σ + 0.94·|mean ab|, σ² = var a + var b (Hasler & Süsstrunk 2003, M̂⁽²⁾)."""
+    spread = (ab.var(dim=(2, 3), correction=0).sum(1) + 1e-3).sqrt()
+    return spread + 0.94 * (ab.mean(dim=(2, 3)).square().sum(1) + 1e-3).sqrt()
+
+
+def decibel_vivid(predicted: Tensor, truth: Tensor) -> Tensor:
+    """What a coloured picture is judged by: its error in decibels, and how much of the colourfulness is left.
+
+    log₁₀ of each picture's mean squared error, as PSNR counts it (Chen 2022, NAFNet), plus 0.4 × the share of the
+    colourfulness that is missing (in the manner of Kang 2023, DDColor, section 3.4), without which the loss would fade.
+    """
+    squared = (predicted - truth).square().mean(dim=(1, 2, 3))
+    missing = 1 - vividness(predicted).mean() / vividness(truth).mean()
+    return torch.log10(squared + DECIBEL_FLOOR).mean() - math.log10(DECIBEL_FLOOR) + VIVID * missing
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l1": l1,
     "l2": l2,
     "smooth-l1": smooth_l1,
     "chroma-weighted": chroma_weighted,
     "msle": msle,
+    "decibel-vivid": decibel_vivid,
 }
 
 
