@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -108,15 +108,18 @@ class FilmInfo:
         return self.streams[self.film]
 
 
-def probe(path: Path) -> FilmInfo:
+def probe(path: Path, opener: Callable[[Path], av.container.InputContainer] = open_film) -> FilmInfo:
     """Read everything about a film that later work needs; decodes its first frame.
+
+    Args:
+        opener: what opens the film where it is not a file.
 
     Raises:
         UsageError: there is no such file, or it is a folder.
         MediaError: it cannot be read, holds no film, or holds one of a kind that cannot be coloured.
     """
     path = Path(path)
-    with open_film(path) as container:
+    with opener(path) as container:
         streams = tuple(_stream_info(stream) for stream in container.streams)
         film = _choose_film(path, streams)
         stream = container.streams[film]

@@ -23,7 +23,7 @@ FIRST_PTS_TAG = "comment"
 FRAGMENTED = {"movflags": "+empty_moov+default_base_moof", "frag_duration": "2000000"}
 
 SPARE_REORDER = 2  # frames that packets may be stored ahead beyond what the encoder says of itself
-_FIELD_ORDERS = {"progressive": 1, "tff": 2, "bff": 3}  # AVFieldOrder
+FIELD_ORDERS = {"progressive": 1, "tff": 2, "bff": 3}  # AVFieldOrder
 
 
 class ChunkWriter:
@@ -88,7 +88,7 @@ class ChunkWriter:
         set_tags(context, encoding, info)
         if encoding.interlaced:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
-        context.field_order = _FIELD_ORDERS[info.field_order]
+        context.field_order = FIELD_ORDERS[info.field_order]
         return stream
 
     def write(self, pts: int, duration: int, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> None:
