@@ -27,7 +27,7 @@ def open_film(path: Path) -> av.container.InputContainer:
     """Open a film for reading; only this one file can be touched by it.
 
     Raises:
-        UsageError: there is no such file, or it is a folder.
+        UsageError: there is no such file, or it is a folder, a device or a pipe.
         MediaError: it cannot be read, or is no film.
     """
     what = f"cannot read {path}"
@@ -35,21 +35,22 @@ def open_film(path: Path) -> av.container.InputContainer:
         raise UsageError(what, "there is no such file", "Check the name.")
     if path.is_dir():
         raise UsageError(what, "it is a folder", "Give a film in it.")
+    if not path.is_file():
+        raise UsageError(what, "it is no file but a pipe or a device", "Only `vidcolor run` takes a film from a pipe.")
     try:
-        if path.is_file() and path.stat().st_size == 0:
+        if path.stat().st_size == 0:
             raise MediaError(what, "the file is empty (0 bytes)", "Copy it again from where it came.")
         return av.open(film_url(path), options=dict(OPEN_OPTIONS), metadata_errors="replace")
     except PermissionError as error:
         raise MediaError(what, "permission denied", f"Try: chmod u+r {path}") from error
     except (av.error.FFmpegError, OSError) as error:
-        raise MediaError(
-            what, _why_not_open(path, error), "Check that it plays: ffplay or mpv would say the same."
-        ) from error
+        with path.open("rb") as file:
+            why = why_not_open(file.read(4096), error)
+        raise MediaError(what, why, "Check that it plays: ffplay or mpv would say the same.") from error
 
 
-def _why_not_open(path: Path, error: Exception) -> str:
-    with path.open("rb") as file:
-        head = file.read(4096)
+def why_not_open(head: bytes, error: Exception) -> str:
+    """Why FFmpeg cannot open what begins with the bytes `head`."""
     if not head.strip(b"\0"):
         return "it holds nothing but zeros"
     if head[4:8] in (b"ftyp", b"moov", b"mdat"):
