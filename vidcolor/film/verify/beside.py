@@ -105,7 +105,7 @@ def _base(info: FilmInfo, stream: StreamInfo) -> Fraction:
 
 
 def _partners(plans: list[StreamPlan], streams: list[StreamInfo]) -> dict[int, StreamInfo | None]:
-    """The output's stream for each of the source's: the first of its kind and codec, of its language if there is one."""
+    """The output's stream for each of the source's: the first of its kind and codec, of its language if it can be."""
     left, partners = list(streams), {}
     for plan in plans:
         codec = plan.codec or plan.stream.codec

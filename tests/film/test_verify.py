@@ -1,0 +1,179 @@
+"""`vidcolor verify` tells an output that is its source from one that is not: outputs are broken here by ffmpeg."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vidcolor.config import RunOptions
+from vidcolor.errors import UsageError
+from vidcolor.film.run import colour_film
+from vidcolor.film.verify import verify
+
+CHAPTERS = """;FFMETADATA1
+title=A film
+director=Nobody
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=800
+title=One
+[CHAPTER]
+TIMEBASE=1/1000
+START=800
+END=1700
+title=Two
+"""
+SUBTITLES = "1\n00:00:00,200 --> 00:00:00,900\nGood evening.\n"
+
+
+def ffmpeg(*arguments):
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, arguments)], check=True)
+
+
+def colour(source, output, **options):
+    colour_film(
+        source, output, False, RunOptions(**options), overwrite=True, dry_run=False, report=lambda event: None
+    )
+    return output
+
+
+@pytest.fixture(scope="module")
+def rich(samples, tmp_path_factory):
+    """40 frames of the sample with two sounds, subtitles, chapters, tags and an attached note."""
+    folder = tmp_path_factory.mktemp("rich")
+    (folder / "chapters.txt").write_text(CHAPTERS)
+    (folder / "s.srt").write_text(SUBTITLES)
+    (folder / "note.txt").write_text("found in an attic")
+    path = folder / "rich.mkv"
+    ffmpeg(
+        "-i", samples / "film.mp4", "-i", folder / "chapters.txt", "-i", folder / "s.srt", "-map", "0:v", "-map", "0:a",
+        "-map", "0:a", "-map", "2:s", "-map_metadata", "1", "-map_chapters", "1", "-vf", "scale=160:120,fps=24",
+        "-frames:v", "40", "-t", "1.7", "-c:v", "libx264", "-crf", "12", "-c:a", "copy", "-c:s", "srt",
+        "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fre", "-metadata:s:s:0", "language=ger",
+        "-disposition:a:1", "comment", "-disposition:s:0", "forced",
+        "-attach", folder / "note.txt", "-metadata:s:t", "mimetype=text/plain", path,
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="module", params=["ffv1", "h264"])
+def pair(request, rich):
+    """A source and its conforming output, lossless and lossy."""
+    return rich, colour(rich, rich.with_name(f"{request.param}.mkv"), codec=request.param)
+
+
+def different(source, output, **options):
+    return {finding.what for finding in verify(source, output, RunOptions(**options)).findings if finding.differs}
+
+
+def test_what_run_writes_conforms(pair):
+    result = verify(*pair)
+    assert result.conforms, result.findings
+    seen = {finding.what for finding in result.findings}
+    assert {"frames", "timestamps", "luma", "picture", "chapters", "tags", "attachment stream 4"} < seen
+    assert {"audio stream 1 (eng)", "audio stream 2 (fre)", "subtitle stream 3 (ger)"} < seen
+    luma = next(finding for finding in result.findings if finding.what == "luma")
+    lossless = pair[1].stem == "ffv1"
+    assert ("40 equal bit for bit" in luma.output) is lossless and ("plain transcode" in luma.note) is not lossless
+
+
+ALL = ("-map", "0", "-c", "copy")
+KEPT = ("-fps_mode", "passthrough", "-enc_time_base", "-1")  # every frame, at its own time
+ANEW = {"ffv1": ("-c:v", "ffv1", *KEPT), "h264": ("-c:v", "libx264", "-preset", "veryfast", "-crf", "1", *KEPT)}
+# What is broken, the arguments that break it ("{anew}": pictures are encoded again, well), and what must be noticed.
+BROKEN = {
+    "a dropped frame": (("-vf", "select='not(eq(n,17))'",), {"frames", "timestamps"}),
+    "a doubled frame": (("-vf", "setpts=PTS,fps=48",), {"frames", "timestamps"}),
+    "one shifted frame": (("-vf", "setpts='PTS+eq(N,9)*0.004/TB'",), {"timestamps"}),
+    "all frames shifted": (("-vf", "setpts='PTS+0.001/TB'",), {"timestamps"}),
+    "brighter by one code": (("-vf", "lutyuv=y='val+1'"), {"luma"}),
+    "one frame brighter": (("-vf", "eq=brightness=0.04:enable='eq(n,21)'"), {"luma"}),
+    "a blurred corner": (("-vf", "boxblur=4:enable='between(n,5,9)'"), {"luma"}),
+    "two frames exchanged": (("-vf", "shuffleframes=1 0"), {"luma"}),
+    "another size": (("-vf", "scale=152:120"), {"luma"}),
+    "a missing sound": (("-map", "-0:a:1"), {"audio stream 2 (fre)"}),
+    "a lost language": (("-metadata:s:a:0", "language="), {"audio stream 1 (eng)"}),
+    "a lost disposition": (("-disposition:s:0", "0"), {"subtitle stream 3 (ger)"}),
+    "missing subtitles": (("-map", "-0:s"), {"subtitle stream 3 (ger)"}),
+    "a missing attachment": (("-map", "-0:t"), {"attachment stream 4"}),
+    "a lost chapter": (("-map_chapters", "-1"), {"chapters"}),
+    "a lost tag": (("-metadata", "DIRECTOR="), {"tags"}),
+    "another tag": (("-metadata", "title=Another"), {"tags"}),
+    "sound cut short": (("-map", "-0:a", "-t", "1", "-map", "0:a"), {"audio stream 1 (eng)"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_output_is_noticed(name, pair, tmp_path):
+    source, good = pair
+    arguments, noticed = BROKEN[name]
+    anew = ANEW[good.stem] if "-vf" in arguments else ()
+    bad = tmp_path / f"{good.stem}.mkv"
+    ffmpeg("-i", good, *ALL, *anew, *arguments, bad)
+    assert noticed <= different(source, bad)
+
+
+def test_the_way_outputs_are_broken_breaks_nothing_by_itself(pair, tmp_path):
+    """Encoded again and well, with nothing changed, an output still conforms."""
+    source, good = pair
+    ffmpeg("-i", good, *ALL, *ANEW[good.stem], tmp_path / "again.mkv")
+    assert not different(source, tmp_path / "again.mkv")
+
+
+def test_sound_that_is_moved_or_other_sound_is_noticed(pair, tmp_path):
+    source, good = pair
+    ffmpeg("-i", good, "-itsoffset", "0.05", "-i", good, "-map", "0:v", "-map", "1:a", "-map", "0:s", "-map", "0:t", "-c", "copy", tmp_path / "late.mkv")
+    assert {"audio stream 1 (eng)", "audio stream 2 (fre)"} <= different(source, tmp_path / "late.mkv")
+    ffmpeg("-i", good, "-map", "0", "-c", "copy", "-c:a", "aac", "-af", "volume=0.5", tmp_path / "quiet.mkv")
+    assert {"audio stream 1 (eng)", "audio stream 2 (fre)"} <= different(source, tmp_path / "quiet.mkv")
+
+
+def test_a_truncated_output_is_noticed(pair, tmp_path):
+    source, good = pair
+    data = good.read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) * 6 // 10])
+    assert {"frames", "timestamps"} <= different(source, tmp_path / "cut.mkv")
+
+
+def test_the_source_itself_conforms_but_says_nothing_of_colour(rich):
+    assert not different(rich, rich)
+
+
+def test_a_piece_conforms_to_its_piece_alone(rich, tmp_path):
+    options = {"start": 0.5, "end": 1.2}
+    made = colour(rich, tmp_path / "piece.mkv", codec="ffv1", **options)
+    assert not different(rich, made, **options)
+    assert {"frames", "timestamps"} <= different(rich, made)
+
+
+def test_other_settings_are_told_apart_and_named(rich, tmp_path):
+    made = colour(rich, tmp_path / "coarse.mkv", codec="h264", crf=34)
+    assert different(rich, made) == {"luma"}
+    assert not different(rich, made, crf=34)
+
+
+def test_files_that_vidcolor_does_not_write_are_refused(rich, tmp_path):
+    ffmpeg("-i", rich, "-map", "0:v", "-c:v", "mpeg4", tmp_path / "other.avi")
+    with pytest.raises(UsageError, match="writes no '.avi' files"):
+        verify(rich, tmp_path / "other.avi")
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "vidcolor", "verify", *map(str, arguments)], capture_output=True, text=True
+    )
+
+
+def test_exit_codes_table_and_json(pair, tmp_path):
+    source, good = pair
+    ffmpeg("-i", good, *ALL, "-map", "-0:a:1", tmp_path / "bad.mkv")
+    fine, wrong, missing = command(source, good), command(source, tmp_path / "bad.mkv", "--json"), command(source, "no.mkv")
+    assert (fine.returncode, wrong.returncode, missing.returncode) == (0, 1, 2)
+    assert "conforms to" in fine.stdout and "timestamps" in fine.stdout
+    event = json.loads(wrong.stdout)
+    assert event["conforms"] is False and event["type"] == "verify" and Path(event["input"]) == source
+    assert [f["what"] for f in event["findings"] if f["verdict"] == "differs"][0] == "audio stream 2 (fre)"
+    assert "there is no such file" in missing.stderr
