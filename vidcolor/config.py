@@ -10,6 +10,8 @@ from pathlib import Path
 
 from vidcolor.errors import UsageError
 
+ON_DAMAGE = ("hold", "skip", "fail")
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -27,6 +29,9 @@ class RunOptions:
     start: Fraction | None = None  # seconds from the film's first frame
     end: Fraction | None = None  # seconds from the film's first frame, exclusive
     threads: int | None = None  # None: one for every core
+    on_damage: str = "hold"  # what becomes of frames that cannot be decoded: one of ON_DAMAGE
+    max_pixels: int = 1 << 26  # of a frame or picture: 8192×8192
+    max_frames: int = 10_000_000  # of a film: 46 hours at 60 a second
 
     def validate(self) -> None:
         """Refuse what cannot be meant, before any work.
@@ -41,10 +46,23 @@ class RunOptions:
             _within("--crf", self.crf, 0, 63)
         if self.threads is not None:
             _within("--threads", self.threads, 1, 1024)
+        if self.on_damage not in ON_DAMAGE:
+            raise UsageError(f"--on-damage cannot be '{self.on_damage}'", f"it can be {', '.join(ON_DAMAGE)}")
+        _within("--max-pixels", self.max_pixels, 1, 1 << 31)
+        _within("--max-frames", self.max_frames, 1, 1 << 62)
         if self.start is not None and self.start < 0:
             raise UsageError("--start is before the film's first frame", f"it is {float(self.start):g} s")
         if self.end is not None and self.end <= (self.start or 0):
             raise UsageError("--end is not after --start", f"the piece from {self.start or 0} to {self.end} s is empty")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """What becomes of work that is not finished; nothing here changes the film."""
+
+    folder: Path | None = None  # where work folders are made; None: beside the output
+    resume: bool = True  # go on from chunks that an earlier run finished; False: delete them first
+    keep: bool = False  # leave the work folder when the film is finished
 
 
 def _within(option: str, value: float, low: float, high: float) -> None:

@@ -20,15 +20,22 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, temporary: Path | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path`; at a clean exit it is flushed to disk and takes the final name.
 
-    When the block raises, the temporary file is removed and nothing appears under the final name. The temporary name
-    keeps the suffix, because muxers choose their format by it.
+    When the block raises, the temporary file is removed and nothing appears under the final name.
+
+    Args:
+        temporary: in the same file system; what is left there of a process that was killed is removed first. None: a
+            new name that keeps the suffix, because muxers choose their format by it.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:80]}.", suffix=path.suffix, dir=path.parent)
+    if temporary is None:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:80]}.", suffix=path.suffix, dir=path.parent)
+        temporary = Path(name)
+    else:
+        temporary.unlink(missing_ok=True)
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         with temporary.open("rb") as file:

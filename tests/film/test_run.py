@@ -14,7 +14,7 @@ import pytest
 from vidcolor.config import RunOptions
 from vidcolor.errors import UsageError
 from vidcolor.film import plan as plan_module
-from vidcolor.film import run as run_module
+from vidcolor.film import progress as progress_module
 from vidcolor.film.run import colour_film
 
 
@@ -117,7 +117,7 @@ def stop_after(frames):
 @pytest.mark.parametrize("frames", [3, 20, 40, 60])
 def test_an_interrupted_run_goes_on_and_ends_the_same(piece, tmp_path, monkeypatch, frames):
     monkeypatch.setattr(plan_module, "CHUNK_SECONDS", Fraction(1, 2))
-    monkeypatch.setattr(run_module, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(progress_module, "PROGRESS_SECONDS", 0)
     colour(piece, tmp_path / "whole.mkv")
     out = tmp_path / "out.mkv"
     with pytest.raises(Stopped):
@@ -133,7 +133,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(piece, tmp_path, monkeypat
 
 def test_another_option_starts_afresh_and_deletes_nothing(piece, tmp_path, monkeypatch):
     monkeypatch.setattr(plan_module, "CHUNK_SECONDS", Fraction(1, 2))
-    monkeypatch.setattr(run_module, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(progress_module, "PROGRESS_SECONDS", 0)
     out = tmp_path / "out.mkv"
     with pytest.raises(Stopped):
         colour(piece, out, stop_after(30))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from fractions import Fraction
 from pathlib import Path
 
 import click
 
 from vidcolor.cli import verbose_option
-from vidcolor.config import RunOptions
+from vidcolor.config import ON_DAMAGE, RunOptions, WorkOptions
 
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunOptions)}
 
@@ -44,6 +45,15 @@ class Time(click.ParamType):
 @click.option("--start", type=Time(), help="Begin here: seconds or h:mm:ss.")
 @click.option("--end", type=Time(), help="Stop before this time.")
 @click.option("--threads", type=int, help="Threads to use. [one for every core]")
+@click.option(
+    "--on-damage", type=click.Choice(ON_DAMAGE), default=DEFAULTS["on_damage"], show_default=True,
+    help="Frames that cannot be decoded: show the one before in their place, leave them out, or fail.",
+)
+@click.option("--max-pixels", default=DEFAULTS["max_pixels"], show_default=True, help="Refuse larger frames and pictures.")
+@click.option("--max-frames", default=DEFAULTS["max_frames"], show_default=True, help="Refuse longer films.")
+@click.option("--workdir", type=click.Path(path_type=Path), help="Folder for work that is not finished. [beside the output, hidden]")
+@click.option("--no-resume", is_flag=True, help="Begin again: delete the chunks that an earlier run of this job finished.")
+@click.option("--keep-work", is_flag=True, help="Leave the work folder when the film is finished.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Events as one JSON object a line on standard output.")
@@ -52,6 +62,9 @@ class Time(click.ParamType):
 def command(
     inputs: tuple[Path, ...],
     output: Path | None,
+    workdir: Path | None,
+    no_resume: bool,
+    keep_work: bool,
     overwrite: bool,
     dry_run: bool,
     as_json: bool,
@@ -75,8 +88,19 @@ def command(
         for each in reports:
             each(event)
 
+    _end_like_ctrl_c()
+    work = WorkOptions(workdir, not no_resume, keep_work)
     try:
-        summary = run_batch(inputs, output, RunOptions(**options), overwrite=overwrite, dry_run=dry_run, report=report)
+        summary = run_batch(
+            inputs, output, RunOptions(**options), overwrite=overwrite, dry_run=dry_run, report=report, work=work
+        )
     finally:
         text.close()
     raise click.exceptions.Exit(summary["exit_code"])
+
+
+def _end_like_ctrl_c() -> None:
+    """Let a polite kill, or a terminal that is closed, end a run as Ctrl-C does; who ignores them (nohup) goes on."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)

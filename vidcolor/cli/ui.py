@@ -16,6 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from vidcolor.backends.engine_build import BuildStep
 
+MOST_DAMAGE = 20  # lines of damage that are shown
 SECONDS_BETWEEN_LINES = 10.0  # of plain progress where standard error is no terminal
 
 
@@ -47,6 +48,12 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def clock(seconds: float) -> str:
+    """A moment of a film, 0:01:02.345."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes // 60)}:{int(minutes % 60):02}:{rest:06.3f}"
 
 
 class JsonReport:
@@ -96,10 +103,18 @@ class TextReport:
             self._say(f"  {event['picture']}; encoder {event['encoder']}")
             for note in event["converted"]:
                 self._say(f"  converted: {note}")
-            if event["chunks_done"]:
-                self._say(f"  resumed: {event['chunks_done']} of about {event['chunks']} chunks done")
+            self._show_earlier_work(event)
         if event["dry_run"]:
             self._show_dry_run(event)
+
+    def _show_earlier_work(self, event: dict[str, Any]) -> None:
+        if event["chunks_done"]:
+            of_all = f" of {event['chunks']}" if event["chunks"] else ""
+            self._say(f"  resumed: {event['chunks_done']}{of_all} chunks done")
+        for other in event["other_work"]:
+            what = f"{other['chunks']} finished chunks ({other['bytes'] / 1e6:.1f} MB) of another job for this output"
+            afresh = "starts afresh, without" if not event["chunks_done"] else "not used:"
+            self._say(f"  {afresh} {what}: {'; '.join(other['differs'])}. They are kept; to remove them: {other['removal']}")
 
     def _show_dry_run(self, event: dict[str, Any]) -> None:
         for stream in event.get("streams", ()):
@@ -108,9 +123,13 @@ class TextReport:
         if event["kind"] == "picture":
             return
         self._say(f"  about {event['frames']} frames in about {event['chunks']} chunks of {event['chunk_seconds']:g} s")
+        free = f"{event['free_bytes'] / 1e6:.0f} MB are free there"
+        if event["estimated_bytes"] is None:
+            self._say(f"  the film does not say how long it is: no estimate; {free}")
+            return
         self._say(
-            f"  estimated: {duration(event['estimated_seconds'])}, {event['estimated_bytes'] / 1e6:.0f} MB; "
-            f"{event['free_bytes'] / 1e6:.0f} MB are free there"
+            f"  estimated: {duration(event['estimated_seconds'])}, {event['estimated_bytes'] / 1e6:.0f} MB "
+            f"({event['peak_bytes'] / 1e6:.0f} MB while it is made); {free}"
         )
 
     def _show_shot(self, event: dict[str, Any]) -> None:
@@ -149,8 +168,12 @@ class TextReport:
             f"{event['fps']:.1f} frames/s, {event['times_real_time']:.2f} × real time"
         )
         self._say(f"  seconds busy in each stage (they overlap): {stages}")
-        for pts, what in event["damaged"]:
-            self._say(f"  damaged at {'an unknown time' if pts is None else f'pts {pts}'}: {what}")
+        for entry in event["ledger"][:MOST_DAMAGE]:
+            first, last = (clock(entry[name]) for name in ("first_time", "last_time"))
+            where, times = (first, "") if first == last else (f"{first} to {last}", f" ({entry['count']} times)")
+            self._say(f"  damaged at {where}: {entry['what']}{times}; {entry['done']}")
+        if len(event["ledger"]) > MOST_DAMAGE:
+            self._say(f"  damaged in {len(event['ledger']) - MOST_DAMAGE} places more: see --json")
 
     def _show_summary(self, event: dict[str, Any]) -> None:
         if len(event["films"]) > 1:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vidcolor.config import RunOptions
+from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import UsageError, VidcolorError
 from vidcolor.film.events import Report, film_event, summary_event
 from vidcolor.film.outputs import expand_inputs
@@ -22,6 +23,7 @@ def run_batch(
     overwrite: bool,
     dry_run: bool,
     report: Report,
+    work: WorkOptions = WorkOptions(),
 ) -> dict[str, Any]:
     """Colour every input; an input that fails does not stop the others. The last event is always `summary`.
 
@@ -41,7 +43,7 @@ def run_batch(
         if many and output is not None:
             _make_folder(output, dry_run)
         for source in sources:
-            colour = colour_still if is_picture(source) else colour_film
+            colour = colour_still if is_picture(source) else partial(colour_film, work=work)
             try:
                 film = colour(source, output, many, options, overwrite=overwrite, dry_run=dry_run, report=report)
                 codes.append(0)

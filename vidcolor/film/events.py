@@ -5,7 +5,6 @@ docs/json.md describes every key.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,8 +35,3 @@ def summary_event(films: list[Event], error: str | None, codes: list[int]) -> Ev
         exit_code = 0 if not failed else 2 if len(failed) == len(codes) and set(failed) == {2} else 1
     entries = [{key: value for key, value in film.items() if key != "type"} for film in films]
     return {"type": "summary", "films": entries, "error": error, "exit_code": exit_code}
-
-
-def free_bytes(path: Path) -> int:
-    """Free space, in bytes, where `path` is or will be."""
-    return shutil.disk_usage(path.parent).free

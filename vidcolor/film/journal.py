@@ -1,18 +1,25 @@
 """Which chunks of a plan are done, recorded so that a crash or a power cut cannot lose or invent one.
 
-The journal is a text file of one JSON object a line, appended and flushed to disk by one writer. A torn last line, all
-that an interruption can leave, is ignored.
+The journal is a text file, appended and flushed to disk by one writer: a line is a chunk, a JSON object after its own
+check sum. A line that is torn (all that an interruption can leave) or damaged is ignored: its chunk is made again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vidcolor.errors import MediaError
 from vidcolor.files import sha256, sync_folder
+from vidcolor.media.remux import count_frames
+
+JOURNAL = "journal.txt"
+_FILE = re.compile(r"chunk-[0-9]{6,12}\.[a-z0-9]{2,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,42 +37,36 @@ class ChunkRecord:
 
 
 class Journal:
-    """The chunks done so far of the plan in `folder`."""
+    """The chunks done so far of the plan in `folder`; each is there whole: the same bytes, the same number of frames."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.path = folder / "journal.ndjson"
+        self.path = folder / JOURNAL
         self.done: dict[int, ChunkRecord] = {record.index: record for record in self._read()}
 
     def _read(self) -> Iterator[ChunkRecord]:
-        if not self.path.exists():
+        """The last record of every chunk, if the chunk is as it says."""
+        if not self.path.is_file() or self.path.is_symlink():
             return
-        for line in self.path.read_bytes().split(b"\n"):
-            try:
-                fields = json.loads(line)
-                record = ChunkRecord(
-                    **{
-                        **fields,
-                        "damage": tuple((pts, str(what)) for pts, what in fields["damage"]),
-                        "shots": tuple(fields["shots"]),
-                    }
-                )
-            except (ValueError, TypeError, KeyError):
-                continue
-            if self._is_intact(record):
-                yield record
+        records = map(parse_line, self.path.read_bytes().split(b"\n"))
+        latest = {record.index: record for record in records if record is not None}
+        yield from filter(self._is_intact, latest.values())
 
     def _is_intact(self, record: ChunkRecord) -> bool:
-        path = self.folder / Path(record.file).name
-        return path.is_file() and not path.is_symlink() and sha256(path) == record.hash
+        path = self.folder / record.file
+        if not path.is_file() or path.is_symlink() or sha256(path) != record.hash:
+            return False
+        try:
+            return count_frames(path) == record.frames
+        except MediaError:
+            return False
 
     def add(self, record: ChunkRecord) -> None:
         """Record a chunk whose file is complete and on disk."""
-        line = json.dumps(asdict(record)) + "\n"
-        with self.path.open("ab") as file:
+        with open(self.path, "ab", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, 0o666)) as file:
             if file.tell() and not self._ends_with_newline():
                 file.write(b"\n")
-            file.write(line.encode())
+            file.write(to_line(record))
             file.flush()
             os.fsync(file.fileno())
         sync_folder(self.folder)
@@ -75,3 +76,37 @@ class Journal:
         with self.path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read(1) == b"\n"
+
+
+def to_line(record: ChunkRecord) -> bytes:
+    """The journal's line for a chunk, with its newline."""
+    text = json.dumps(asdict(record)).encode()
+    return _check_sum(text) + b" " + text + b"\n"
+
+
+def parse_line(line: bytes) -> ChunkRecord | None:
+    """The chunk that a line of a journal (without its newline) tells of; None where it is anything else."""
+    check, _, text = line.partition(b" ")
+    if check != _check_sum(text):
+        return None
+    try:
+        found = json.loads(text)
+        found["damage"] = tuple((pts, str(what)) for pts, what in found["damage"])
+        found["shots"] = tuple(found["shots"])
+        record = ChunkRecord(**found)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return record if _is_plain(record) else None
+
+
+def _check_sum(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest()[:16].encode()
+
+
+def _is_plain(record: ChunkRecord) -> bool:
+    """Whether every field has the type that it should have, and the file the name of one in the work folder."""
+    times = [*record.shots, *(time for time, _ in record.damage if time is not None)]
+    numbers = (record.index, record.frames, record.first_pts, record.end_pts, *times)
+    texts = (record.file, record.hash)
+    plain = all(type(number) is int for number in numbers) and all(type(text) is str for text in texts)
+    return plain and record.index >= 0 and _FILE.fullmatch(record.file) is not None

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from fractions import Fraction
+from importlib.metadata import version
+
+import cv2
+import numpy as np
 
 from vidcolor import __version__
+from vidcolor.backends.base import BackendInfo
 from vidcolor.backends.choose import Choice, choose_backend, choose_model
 from vidcolor.config import RunOptions, fingerprint
 from vidcolor.media.formats import Encoding
@@ -16,6 +21,34 @@ from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import Weights, find_weights
 
 CHUNK_SECONDS = 20  # long enough that the extra key frame costs nothing, short enough to lose little
+# Options that are in a plan as what they came to ("auto" and its choice are the same job), and those that only refuse.
+_ELSEWHERE = frozenset(["model", "weights", "backend", "codec", "crf", "preset", "threads", "max_pixels", "max_frames"])
+# Where plans differ in the first, differences that begin like the others follow from it.
+_LEADS = {
+    "source.path": ("source.", "piece."),
+    "source.size": ("source.changed", "piece."),
+    "model": ("weights",),
+    "encoding.codec": ("encoding.",),
+    "backend.name": ("backend.",),
+    "options.start": ("piece.",),
+    "options.end": ("piece.",),
+}
+_NAMES = {
+    "source.path": "the source",
+    "source.size": "the source's size",
+    "model": "--model",
+    "weights": "the network's weights",
+    "encoding.codec": "--codec",
+    "backend.name": "--backend",
+    "backend.precision": "the backend's precision",
+    "backend.device": "the backend's device",
+    "backend.version": "the backend's version",
+    "threads": "--threads",
+    "versions.vidcolor": "vidcolor's version",
+    "versions.av": "PyAV's version",
+    "versions.cv2": "OpenCV's version",
+    "versions.numpy": "NumPy's version",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +70,7 @@ class Plan:
     end_pts: int | None  # exclusive; None: the end of the film
     chunk_ticks: int
     threads: int
+    runtime: BackendInfo | None = None  # what the network runs on; known once it does
 
     def chunk_of(self, pts: int) -> int:
         return (pts - self.first_pts) // self.chunk_ticks
@@ -74,22 +108,64 @@ class Plan:
 
     def _determining(self) -> dict[str, object]:
         status = self.info.path.stat()
+        options = {name: value for name, value in asdict(self.options).items() if name not in _ELSEWHERE}
+        encoding = {**asdict(self.encoding), "options": dict(self.encoding.options)}
+        del encoding["reason"], encoding["conversions"]  # words about the rest
         return {
-            "version": __version__,
-            "source": [str(self.info.path.resolve()), status.st_size, status.st_mtime_ns],
-            "options": asdict(replace(self.options, model="", weights=None, backend="", codec="", crf=None, preset=None)),
-            "encoding": asdict(self.encoding),
+            "source": {"path": str(self.info.path.resolve()), "size": status.st_size, "changed": status.st_mtime_ns},
             "model": self.spec.name,
             "weights": self.weights.hash,
-            "backend": self.backend.name,
-            "first_pts": self.first_pts,
-            "end_pts": self.end_pts,
-            "chunk_ticks": self.chunk_ticks,
+            "options": options,
+            "encoding": encoding,
+            "backend": None if self.runtime is None else asdict(self.runtime),
             "threads": self.threads,
+            "versions": {"vidcolor": __version__, "av": version("av"), "cv2": cv2.__version__, "numpy": np.__version__},
+            "piece": {"first_pts": self.first_pts, "end_pts": self.end_pts, "chunk_ticks": self.chunk_ticks},
         }
 
     def to_json(self) -> str:
         return json.dumps({"fingerprint": self.fingerprint(), **self._determining()}, indent=2, default=str) + "\n"
+
+    def differences(self, other: bytes) -> list[str]:
+        """What `other`, the JSON of an earlier plan, has otherwise: a phrase each, less what only follows from another.
+
+        Whatever `other` holds, there is a phrase.
+        """
+        try:
+            theirs = json.loads(other)
+            old = _flat(theirs) if isinstance(theirs, dict) else {}
+        except (ValueError, RecursionError):
+            old = {}
+        if "fingerprint" not in old:
+            return ["its plan cannot be read"]
+        new = _flat(json.loads(self.to_json()))
+        keys = [key for key in new if key != "fingerprint" and old.get(key) != new[key]]
+        follow = {key: tuple(p for lead in keys if lead != key for p in _LEADS.get(lead, ())) for key in keys}
+        told = [_phrase(key, old.get(key), new[key]) for key in keys if not key.startswith(follow[key])]
+        return told or ["its plan is of another form"]
+
+
+def _flat(record: dict[str, object], prefix: str = "") -> dict[str, object]:
+    """The leaves of nested records, under names like "encoding.options.crf"."""
+    leaves: dict[str, object] = {}
+    for name, value in record.items():
+        leaves |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return leaves
+
+
+def _phrase(key: str, old: object, new: object) -> str:
+    """A difference in words; `key` is that of a leaf."""
+    if key == "source.changed":
+        return "the source was written to since"
+    if key == "weights":
+        old, new = str(old)[:12], str(new)[:12]
+    option = key.removeprefix("encoding.").removeprefix("options.")
+    name = f"--{option.replace('_', '-')}" if "options." in key else _NAMES.get(key, key.replace(".", " "))
+    return f"{name} was {_shown(old)}, is {_shown(new)}"
+
+
+def _shown(value: object) -> str:
+    return "not given" if value is None else str(value)
 
 
 def make_plan(info: FilmInfo, options: RunOptions, encoding: Encoding, threads: int) -> Plan:

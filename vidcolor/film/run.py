@@ -4,77 +4,33 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vidcolor.backends.base import Backend
 from vidcolor.backends.choose import open_backend
-from vidcolor.config import RunOptions
+from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import MediaError
 from vidcolor.film.chunk import Range, make_chunks, view_of
-from vidcolor.film.events import Event, Report, film_event, free_bytes, warning_event
-from vidcolor.film.journal import Journal
+from vidcolor.film.disk import check_room, estimate, free_bytes, told_when_full
+from vidcolor.film.events import Event, Report, film_event, warning_event
+from vidcolor.film.journal import ChunkRecord, Journal
 from vidcolor.film.outputs import check_output, output_for
 from vidcolor.film.pipeline import StageClock
 from vidcolor.film.plan import CHUNK_SECONDS, Plan, make_plan
-from vidcolor.film.work import owned, work_folder
+from vidcolor.film.progress import Progress
+from vidcolor.film.work import WorkPlace, find_others, owned, work_place
 from vidcolor.files import whole_file
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import probe
 from vidcolor.media.remux import remux
-from vidcolor.media.source import LumaFrame
 from vidcolor.media.streams import plan_streams
 
-PROGRESS_SECONDS = 0.25  # between two progress events
-TRIAL_SECONDS = 1  # of film coloured by a dry run, for its estimate
-LOOK_FOR_COLOUR = 50  # frames at the beginning in which a source that has colour already shows it
 STATEMENT = "Colour added by a machine (vidcolor): a guess, not a record."
-
-
-class Progress:
-    """Counts frames and reports them; time left is reckoned from this run's own work alone."""
-
-    def __init__(self, plan: Plan, frames_before: int, report: Report) -> None:
-        self.plan, self.report = plan, report
-        self.frames = frames_before
-        self.made = 0
-        self._coloured = False
-        self._started = self._shown = time.monotonic()
-
-    def __call__(self, frame: LumaFrame, begins_shot: bool) -> None:
-        source = self.plan.info.path
-        if self.made == 0 or begins_shot:
-            seconds = float((frame.pts - self.plan.first_pts) * self.plan.info.time_base)
-            kind = "cut" if begins_shot else "start"
-            self.report(
-                {"type": "shot", "input": str(source), "start_frame": self.frames, "start_time": seconds, "kind": kind}
-            )
-        if not self._coloured and self.made < LOOK_FOR_COLOUR and frame.carries_colour():
-            self._coloured = True
-            self.report(warning_event(source, "the source has colour already; it is coloured anew from its luma alone"))
-        self.frames += 1
-        self.made += 1
-        if time.monotonic() - self._shown >= PROGRESS_SECONDS:
-            self.show()
-
-    def show(self) -> None:
-        self._shown = time.monotonic()
-        total = self.plan.estimated_frames
-        fps = self.made / max(1e-9, self._shown - self._started)
-        left = (total - self.frames) / fps if total and fps and self.frames <= total else None
-        self.report(
-            {
-                "type": "progress",
-                "input": str(self.plan.info.path),
-                "frames": self.frames,
-                "total": total,
-                "fps": round(fps, 2),
-                "seconds_left": None if left is None else round(left, 1),
-            }
-        )
 
 
 def colour_film(
@@ -86,6 +42,7 @@ def colour_film(
     overwrite: bool,
     dry_run: bool,
     report: Report,
+    work: WorkOptions = WorkOptions(),
 ) -> Event:
     """Colour one film. Returns its `film` event.
 
@@ -101,25 +58,24 @@ def colour_film(
     check_output(source, target, overwrite)
     plan = make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
     backend = open_network(plan, report)
-    work = work_folder(target, plan)
+    plan = replace(plan, runtime=backend.info)
+    place = work_place(target, plan, work.folder)
     if dry_run:
-        report({**plan_event(plan, target, backend, len(Journal(work).done), dry_run=True), **estimate(plan, target, backend)})
+        facts = plan_event(plan, target, backend, len(_found(place, work).done), dry_run=True, place=place)
+        report({**facts, **_estimated(plan, backend, place)})
         return film_event(source, output=str(target), **choices(plan, backend), dry_run=True)
     clock = StageClock()
-    with owned(work, plan, target):
-        journal = Journal(work)
-        report(plan_event(plan, target, backend, len(journal.done), dry_run=False))
-        progress = Progress(plan, sum(record.frames for record in journal.done.values()), report)
-        for span in missing(plan, journal):
-            for record in make_chunks(plan, span, work, backend, clock, progress):
-                journal.add(record)
-        progress.show()
-        records = [journal.done[index] for index in sorted(journal.done)]
-        if not records:
-            raise MediaError(f"no frame of {source} could be coloured", "none in the piece asked for could be decoded")
-        with whole_file(target) as temporary, clock("remux"):
-            remux(plan.info, encoding, [work / r.file for r in records], temporary, statement(plan), _piece(plan))
-        shutil.rmtree(work)
+    with told_when_full(place), owned(place, plan, work.resume):
+        check_output(source, target, overwrite)  # again: another process may have made it before the lock was free
+        journal = Journal(place.folder)
+        report(plan_event(plan, target, backend, len(journal.done), dry_run=False, place=place))
+        if warning := check_room(plan, place, backend, journal):
+            report(warning_event(source, warning))
+        with _told_when_interrupted(source, journal, report):
+            made = _make_missing(plan, place, journal, backend, clock, report)
+            records = _join(plan, place, journal, clock)
+        if not work.keep:
+            shutil.rmtree(place.folder)
     return film_event(
         source,
         output=str(target),
@@ -128,7 +84,7 @@ def colour_film(
             plan,
             sum(record.frames for record in records),
             records[-1].end_pts - records[0].first_pts,
-            progress.made,
+            made,
             time.monotonic() - started,
         ),
         stages={name: round(spent, 3) for name, spent in clock.seconds.items()},
@@ -148,6 +104,30 @@ def open_network(plan: Plan, report: Report) -> Backend:
     return open_backend(plan.backend.name, plan.weights, width, height, max(1, plan.threads // 2), warn)
 
 
+def _make_missing(
+    plan: Plan, place: WorkPlace, journal: Journal, backend: Backend, clock: StageClock, report: Report
+) -> int:
+    """Make every chunk that is not done. Returns how many frames that were."""
+    progress = Progress(plan, sum(record.frames for record in journal.done.values()), report)
+    for span in missing(plan, journal):
+        for record in make_chunks(plan, span, place.folder, backend, clock, progress):
+            journal.add(record)
+    progress.show()
+    return progress.made
+
+
+def _join(plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock) -> list[ChunkRecord]:
+    """Make the finished film of all chunks, which are returned in order."""
+    records = [journal.done[index] for index in sorted(journal.done)]
+    if not records:
+        why = "none in the piece asked for could be decoded"
+        raise MediaError(f"no frame of {plan.info.path} could be coloured", why)
+    chunks = [place.folder / record.file for record in records]
+    with whole_file(place.target, place.part) as temporary, clock("remux"):
+        remux(plan.info, plan.encoding, chunks, temporary, statement(plan), _piece(plan), place.folder)
+    return records
+
+
 def missing(plan: Plan, journal: Journal) -> Iterator[Range]:
     """The stretches of film between finished chunks, in order; the last one is open unless the plan has an end.
 
@@ -163,23 +143,29 @@ def missing(plan: Plan, journal: Journal) -> Iterator[Range]:
         yield Range(plan.chunk_start(expected), plan.end_pts)
 
 
-def estimate(plan: Plan, target: Path, backend: Backend) -> Event:
-    """Time and disk for the film, from colouring its first second for real."""
-    clock, frames, size = StageClock(), 0, 0
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
-        end = plan.first_pts + max(1, round(TRIAL_SECONDS / plan.info.time_base))
-        span = Range(plan.first_pts, end if plan.end_pts is None else min(end, plan.end_pts))
-        for record in make_chunks(plan, span, Path(folder), backend, clock, lambda *_: None):
-            frames += record.frames
-            size += (Path(folder) / record.file).stat().st_size
-    seconds = time.monotonic() - started
-    total = plan.estimated_frames
-    known = bool(frames and total)
+def _found(place: WorkPlace, work: WorkOptions) -> Journal:
+    """The journal that a run would go on from."""
+    return Journal(place.folder if work.resume else place.folder / "none")
+
+
+@contextmanager
+def _told_when_interrupted(source: Path, journal: Journal, report: Report) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if done := len(journal.done):
+            chunks = "1 finished chunk is" if done == 1 else f"{done} finished chunks are"
+            report(warning_event(source, f"interrupted: {chunks} kept; the same command goes on from there"))
+        raise
+
+
+def _estimated(plan: Plan, backend: Backend, place: WorkPlace) -> Event:
+    found = estimate(plan, backend)
     return {
-        "estimated_seconds": round(seconds / frames * total, 1) if known else None,
-        "estimated_bytes": round(size / frames * total) if known else None,
-        "free_bytes": free_bytes(target),
+        "estimated_seconds": found and found.seconds,
+        "estimated_bytes": found and found.output_bytes,
+        "peak_bytes": found and found.peak_bytes,
+        "free_bytes": free_bytes(place.target.parent),
     }
 
 
@@ -226,8 +212,15 @@ def figures(plan: Plan, frames: int, length: int, made: int, seconds: float) -> 
     }
 
 
-def plan_event(plan: Plan, target: Path, backend: Backend, chunks_done: int, *, dry_run: bool) -> Event:
-    """What will be done, before it is."""
+def plan_event(
+    plan: Plan, target: Path, backend: Backend, chunks_done: int, *, dry_run: bool, place: WorkPlace | None = None
+) -> Event:
+    """What will be done, before it is.
+
+    Args:
+        chunks_done: by an earlier run.
+        place: of the work. None: none is kept.
+    """
     info, encoding = plan.info, plan.encoding
     options_in_words = " ".join(f"{name}={value}" for name, value in encoding.options)
     return {
@@ -247,7 +240,12 @@ def plan_event(plan: Plan, target: Path, backend: Backend, chunks_done: int, *, 
         "backend_reason": plan.backend.reason,
         "encoder": f"{encoding.encoder} {encoding.pix_fmt}, {options_in_words}: {encoding.reason}",
         "converted": converted(plan),
-        "chunks": plan.estimated_chunks,
+        "chunks": plan.estimated_chunks and max(plan.estimated_chunks, chunks_done),
         "chunks_done": chunks_done,
         "chunk_seconds": CHUNK_SECONDS,
+        "work": place and str(place.folder),
+        "other_work": [
+            {"folder": str(o.folder), "chunks": o.chunks, "bytes": o.size, "differs": o.differs, "removal": o.removal}
+            for o in (find_others(place, plan) if place else ())
+        ],
     }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 import imageio_ffmpeg
@@ -41,7 +44,8 @@ def run_ffmpeg(arguments: list[str], what: str, feed: Callable[[BinaryIO], None]
         feed: writes the program's standard input; the pipe is closed after it.
 
     Raises:
-        MediaError: it failed; with its exit status and the last lines it said.
+        MediaError: it failed; with its exit status and the last lines it said. Where the disk was full, its cause is
+            that OSError.
     """
     process = subprocess.Popen(
         arguments,
@@ -69,5 +73,15 @@ def run_ffmpeg(arguments: list[str], what: str, feed: Callable[[BinaryIO], None]
         listener.join(timeout=5)
         process.stderr.close()
     if status or broken:
+        broken = _disk_error(status, said) or broken
         lines = " | ".join(line.decode(errors="replace").strip() for line in said if line.strip())
         raise MediaError(what, f"ffmpeg ended with status {status}: {lines or broken}") from broken
+
+
+def _disk_error(status: int, said: Iterable[bytes]) -> OSError | None:
+    """The error of the file system that ended ffmpeg, if it was one that making room mends."""
+    number = errno.EFBIG if status == -signal.SIGXFSZ else None
+    for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if any(os.strerror(code).encode() in line for line in said):
+            number = code
+    return None if number is None else OSError(number, os.strerror(number))

@@ -137,6 +137,15 @@ def read_timeline(chunks: Sequence[Path], time_base: Fraction) -> Timeline:
     return Timeline(time_base, tuple(pts), tuple(before + shown[: len(shown) - delay]), shown[-1], shown[-1] + last)
 
 
+def count_frames(chunk: Path) -> int:
+    """How many frames a chunk file holds; they are not decoded.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    return sum(1 for _ in _packets(chunk))
+
+
 def _packets(chunk: Path) -> Iterator[av.Packet]:
     try:
         with av.open(film_url(chunk)) as container:
@@ -160,6 +169,7 @@ def remux(
     output: Path,
     tags: Mapping[str, str] | None = None,
     piece: tuple[int, int | None] | None = None,
+    scratch: Path | None = None,
 ) -> int:
     """Write the finished film: one run of ffmpeg, in which nothing is encoded but subtitles that must be converted.
 
@@ -174,6 +184,7 @@ def remux(
         piece: the first pts and the end (exclusive; None: that of the film) of the part that was coloured. The result
             begins when the source begins; sound and subtitles are cut to the piece, chapters are left out. None: the
             whole film.
+        scratch: a folder for what must be unpacked on the way. None: the system's for temporary files.
 
     Returns:
         How many frames were written.
@@ -187,7 +198,7 @@ def remux(
     def feed(pipe: BinaryIO) -> None:
         _join(info, encoding, chunks, timeline, pipe)
 
-    with TemporaryDirectory(prefix="vidcolor-") as folder:
+    with TemporaryDirectory(prefix=".vidcolor-", dir=scratch) as folder:
         attachments = take_out(info, (plan.stream for plan in plans if plan.action == "attach"), Path(folder))
         command = _command(info, encoding, plans, timeline, output, tags or {}, piece, attachments)
         run_ffmpeg(command, f"cannot put {output} together", feed)

@@ -1,0 +1,55 @@
+"""How far a film has come, told as events."""
+
+from __future__ import annotations
+
+import time
+
+from vidcolor.film.events import Report, warning_event
+from vidcolor.film.plan import Plan
+from vidcolor.media.source import LumaFrame
+
+PROGRESS_SECONDS = 0.25  # between two progress events
+LOOK_FOR_COLOUR = 50  # frames at the beginning in which a source that has colour already shows it
+
+
+class Progress:
+    """Counts frames and reports them; time left is reckoned from this run's own work alone."""
+
+    def __init__(self, plan: Plan, frames_before: int, report: Report) -> None:
+        self.plan, self.report = plan, report
+        self.frames = frames_before
+        self.made = 0
+        self._coloured = False
+        self._started = self._shown = time.monotonic()
+
+    def __call__(self, frame: LumaFrame, begins_shot: bool) -> None:
+        source = self.plan.info.path
+        if self.made == 0 or begins_shot:
+            seconds = float((frame.pts - self.plan.first_pts) * self.plan.info.time_base)
+            kind = "cut" if begins_shot else "start"
+            self.report(
+                {"type": "shot", "input": str(source), "start_frame": self.frames, "start_time": seconds, "kind": kind}
+            )
+        if not self._coloured and self.made < LOOK_FOR_COLOUR and frame.carries_colour():
+            self._coloured = True
+            self.report(warning_event(source, "the source has colour already; it is coloured anew from its luma alone"))
+        self.frames += 1
+        self.made += 1
+        if time.monotonic() - self._shown >= PROGRESS_SECONDS:
+            self.show()
+
+    def show(self) -> None:
+        self._shown = time.monotonic()
+        total = self.plan.estimated_frames
+        fps = self.made / max(1e-9, self._shown - self._started)
+        left = (total - self.frames) / fps if total and fps and self.frames <= total else None
+        self.report(
+            {
+                "type": "progress",
+                "input": str(self.plan.info.path),
+                "frames": self.frames,
+                "total": total,
+                "fps": round(fps, 2),
+                "seconds_left": None if left is None else round(left, 1),
+            }
+        )
