@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from vidcolor.color.yuv import YuvFormat
 from vidcolor.errors import UsageError
-from vidcolor.media.probe import FilmInfo
+from vidcolor.media.probe import UNSPECIFIED, FilmInfo
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, cannot_copy
 
 FILM_SUFFIXES = frozenset(
@@ -106,12 +106,14 @@ CODECS = {
     )
 }  # fmt: skip
 
+_RAW = Codec("raw", "rawvideo", (".nut", ".y4m"), "", "", (8, 9, 10, 12, 14, 16), _ALL, lossless=True, interlaced=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """How a film will be written: decided once, before any work."""
 
-    codec: str  # a key of CODECS
+    codec: str  # a key of CODECS, or "raw"
     encoder: str
     pix_fmt: str
     format: YuvFormat  # of the planes that the encoder is given
@@ -166,6 +168,49 @@ def choose_encoding(
         suffix=container,
         chunk_suffix=chosen.chunk_suffix,
         reason=reason,
+        conversions=tuple(conversions),
+    )
+
+
+def pipe_encoding(info: FilmInfo, form: str) -> Encoding:
+    """How a film goes through a pipe: raw frames, luma as it is.
+
+    Args:
+        form: "nut" or "y4m".
+
+    Raises:
+        UsageError: y4m for a film without a frame rate.
+    """
+    if form == "y4m" and info.average_rate is None:
+        raise UsageError(f"cannot write {info.path} as y4m", "its frame rate is not known", "Use --stdout-format nut.")
+    conversions: list[str] = []
+    planes = _choose_format(info, _RAW, conversions)
+    depth = "" if planes.depth == 8 else f"{planes.depth}le"
+    tags = info.tags
+    unsaid = {
+        "full range": form == "nut" and planes.full_range,
+        "matrix, primaries and transfer": {tags.matrix, tags.primaries, tags.transfer} != {UNSPECIFIED},
+        "the order of its fields": form == "nut" and info.interlaced,
+        "rotation": info.rotation != 0,
+    }
+    if any(unsaid.values()):
+        what = ", ".join(name for name, there in unsaid.items() if there)
+        conversions.append(f"a {form} pipe cannot say this of the film: {what}; tell the program that reads it")
+    if form == "nut" and info.start_pts < 0:
+        conversions.append(f"all times are moved by {-info.start_pts * info.time_base} s: NUT has none before 0")
+    if form == "y4m" and info.start_pts != 0:
+        conversions.append("y4m has no times: the film begins at 0")
+    return Encoding(
+        codec=_RAW.name,
+        encoder=_RAW.encoder,
+        pix_fmt=f"yuv{_CHROMA_NAMES[planes.chroma_width, planes.chroma_height]}p{depth}",
+        format=planes,
+        options=(),
+        lossless=True,
+        interlaced=info.interlaced,
+        suffix=f".{form}",
+        chunk_suffix=_RAW.chunk_suffix,
+        reason=f"{form} on standard output",
         conversions=tuple(conversions),
     )
 
