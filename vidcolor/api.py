@@ -12,7 +12,7 @@ from vidcolor.config import RunOptions
 from vidcolor.film.events import Event, Report
 from vidcolor.film.run import colour_film
 from vidcolor.film.still import StillColourer
-from vidcolor.media.source import luma_of_rgb
+from vidcolor.media.luma import luma_of_rgb
 
 
 def colorize_video(

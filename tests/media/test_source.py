@@ -13,7 +13,8 @@ from witness import SHARED, ffmpeg, shared_clips
 from vidcolor.color.yuv import luma_to_code, rgb_to_yuv
 from vidcolor.errors import MediaError
 from vidcolor.media.probe import probe
-from vidcolor.media.source import FilmSource, luma_reader
+from vidcolor.media.luma import luma_reader
+from vidcolor.media.source import FilmSource
 
 SEEKS = [
     "bframes.mp4",

@@ -80,18 +80,18 @@ class Pace:
         return math.floor((pts - self._start) * self._per_tick + Fraction(1, 2 * PACE))  # half a frame for rounded pts
 
 
-def open_at(info: FilmInfo, first_pts: int, threads: int) -> FilmSource:
+def open_at(info: FilmInfo, first_pts: int, threads: int, on_damage: str = "hold") -> FilmSource:
     """A source that shows the frames before `first_pts` that decide about it, or all that the film has there."""
     needed = TemporalWindow.CONTEXT_BEFORE
     back = max(1, round(2 * needed / (info.average_rate or 25) / info.time_base))
     while first_pts - back > info.start_pts:
-        with FilmSource(info, threads, start_pts=first_pts - back) as trial:
+        with FilmSource(info, threads, first_pts - back, on_damage) as trial:
             pts = itertools.takewhile(lambda pts: pts < first_pts, (frame.pts for frame in trial))
             enough = sum(1 for _ in itertools.islice(pts, needed)) == needed
         if enough:
-            return FilmSource(info, threads, start_pts=first_pts - back)
+            return FilmSource(info, threads, first_pts - back, on_damage)
         back *= 4
-    return FilmSource(info, threads)
+    return FilmSource(info, threads, None, on_damage)
 
 
 def decode(source: FilmSource, span: Range, view: LumaView, clock: StageClock) -> Iterator[Shown]:
@@ -234,12 +234,12 @@ def make_chunks(
     Args:
         source: of the frames. None: the film is opened where the span begins.
     """
-    info = plan.info
+    info, on_damage = plan.info, plan.options.on_damage
     with (
-        nullcontext(source) if source else open_at(info, span.first_pts, plan.threads) as source,
+        nullcontext(source) if source else open_at(info, span.first_pts, plan.threads, on_damage) as source,
         coloured_frames(plan, span, source, backend, clock) as merged,
     ):
-        item, damage_known = next(merged, None), 0
+        item, recorded = next(merged, None), span.first_pts if span.first_pts > info.start_pts else None
         while item is not None:
             index = plan.chunk_of(item.frame.pts)
             name = f"chunk-{index:06}{plan.encoding.chunk_suffix}"
@@ -251,8 +251,8 @@ def make_chunks(
                     written.append((item.frame.pts, item.frame.duration, item.begins_shot))
                     on_frame(item.frame, item.begins_shot)
                     item = next(merged, None)
-            damage = tuple(source.damage[damage_known:])
-            damage_known += len(damage)
+            end = span.end_pts if item is None else plan.chunk_start(index + 1)
+            damage, recorded = source.take_damage(recorded, end), end
             yield ChunkRecord(
                 index=index,
                 file=name,

@@ -25,6 +25,7 @@ from vidcolor.film.plan import CHUNK_SECONDS, Plan, make_plan
 from vidcolor.film.progress import Progress
 from vidcolor.film.work import WorkPlace, find_others, owned, work_place
 from vidcolor.files import whole_file
+from vidcolor.media.damage import in_spans
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import probe
 from vidcolor.media.remux import remux
@@ -88,9 +89,14 @@ def colour_film(
             time.monotonic() - started,
         ),
         stages={name: round(spent, 3) for name, spent in clock.seconds.items()},
-        damaged=[item for record in records for item in record.damage],
+        **_damage(plan, records),
         converted=converted(plan),
     )
+
+
+def _damage(plan: Plan, records: list[ChunkRecord]) -> dict[str, Any]:
+    damage = [item for record in records for item in record.damage]
+    return {"damaged": damage, "ledger": in_spans(damage, plan.info)}
 
 
 def open_network(plan: Plan, report: Report) -> Backend:

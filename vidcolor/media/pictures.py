@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from vidcolor.errors import MediaError, UsageError
-from vidcolor.media.source import luma_of_rgb
+from vidcolor.media.luma import luma_of_rgb
 
 PICTURE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp"])
 _ORIENTATION = 0x0112  # EXIF tag

@@ -2,96 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
 
 import av
-import cv2
-import numpy as np
 
-from vidcolor.color.yuv import MATRICES, YuvFormat, chroma_to_code, luma_to_code, rgb_to_yuv
 from vidcolor.errors import MediaError
+from vidcolor.media.damage import HELD, LEFT_OUT, MENDED, MISSING, Damage, Ledger, promised_end, seconds
+from vidcolor.media.luma import LumaFrame, luma_reader
 from vidcolor.media.opening import open_film
 from vidcolor.media.probe import FilmInfo, is_rgb
 from vidcolor.media.times import timed, usual_duration
 
-MAX_LEDGER = 1000  # entries of damage that are kept; all are counted
 MAX_STEP_BACK = 1  # seconds that one frame may lie before the one shown before it
+MAX_STRANGE = 8  # frames in a row of another size or depth that may come from damage; then the film has changed
+MAX_GAP = 10  # seconds without a good frame that one may stand in for; a longer gap is one in the film's clock
+MIN_STEP = 0.75  # usual durations between a frame that stands in and its neighbours: fields share a frame
 
 # Containers whose packets carry presentation times and whose key frames can be found exactly; in others, a seek means
 # decoding from the beginning.
 _SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts"})
-_COLOUR_STEP = 8  # every how many chroma samples, across and down, the look for colour takes
-_COLOUR_LEVEL = (
-    2.5 / 255
-)  # mean distance of chroma from grey, as a share of full scale, from which a source is coloured
+_STRICT = {"err_detect": "explode"}  # of a decoder: every error that it notices is one
 
 
-@dataclass(slots=True)
-class LumaFrame:
-    """One shown frame. The luma is a view of the decoder's memory: read it, do not write to it."""
-
-    pts: int  # in units of the film's time base
-    duration: int  # the same; how long it is shown
-    y: np.ndarray  # (height, width) uint8 or uint16, codes of `FilmInfo.format`
-    interlaced: bool
-    corrupt: bool  # the decoder had to conceal damage
-    _frame: av.VideoFrame = field(repr=False)
-
-    def carries_colour(self) -> bool:
-        """Whether the source's own picture is in colour, judged on a coarse grid of its chroma."""
-        planes = _chroma_samples(self._frame)
-        return planes is not None and planes > _COLOUR_LEVEL
-
-    def own_chroma(self, fmt: YuvFormat) -> tuple[np.ndarray, np.ndarray, YuvFormat] | None:
-        """The source's own U and V, native codes, and `fmt` with their subsampling; None where it holds no chroma.
-
-        Args:
-            fmt: `FilmInfo.format`, as the film was probed.
-        """
-        return _own_chroma(self._frame, fmt)
-
-
-class _DecodeError(Exception):
-    """A packet could not be decoded while frame threads were at work."""
+class _Damaged(Exception):
+    """Something is damaged, found while frame threads were at work."""
 
 
 class FilmSource:
     """The frames of a film, decoded once from front to back. Use it as a context manager.
 
-    Frames that an edit list hides are not shown, as players do; packets that cannot be decoded are skipped and
-    recorded in `damage`.
+    Frames that an edit list hides are not shown, as players do. What is damaged is recorded; the same film gives the
+    same frames and the same record, wherever the decode begins. Frames that can be decoded in part are shown so.
 
     Args:
         info: from `probe`; with `format` replaced by one of another depth or range, luma is handed on in that.
         threads: of the decoder.
         start_pts: leave out all frames before this time; the frames from there on are those of a decode from the
             beginning, picture and pts alike.
+        on_damage: "hold" shows the frame before again where one cannot be decoded, at its time; "skip" leaves it out;
+            "fail" raises at the first damage.
 
     Raises (while iterating):
-        MediaError: the picture changes its size or bit depth in mid-film, or the file cannot be read any further.
+        MediaError: the picture changes its size or its samples in mid-film, its clock starts anew, or something is
+            damaged and `on_damage` is "fail".
     """
 
-    def __init__(self, info: FilmInfo, threads: int, start_pts: int | None = None) -> None:
+    reopens = True  # whether the film can be opened and sought again; not so a pipe
+
+    def __init__(self, info: FilmInfo, threads: int, start_pts: int | None = None, on_damage: str = "hold") -> None:
         self.info = info
-        self.damage: list[tuple[int | None, str]] = []
-        """(pts or None where unknown, what happened), at most MAX_LEDGER of them."""
-        self.damaged = 0
-        """How many times something was damaged."""
+        self._ledger = Ledger(info, on_damage)
+        self._hold = on_damage == "hold"
         self._threads = threads
         self._start = start_pts
-        self._shown: int | None = None  # pts of the last frame that was decoded
-        self._last_packet_pts: int | None = None
-        self._open("AUTO")
+        self._usual = usual_duration(info.average_rate, info.time_base)
+        self._promised = promised_end(info)
+        self._last: LumaFrame | None = None  # the frame that was decoded last, shown or before the start
+        self._failed: list[tuple[int | None, str]] = []  # packets that gave no frame yet: pts, what is wrong with them
+        self._suspects: set[int] = set()  # pts of packets in which a strict decoder finds an error
+        self._strange: list[int] = []  # times of frames in a row that do not look like the film
+        self._last_packet_pts = info.start_pts
+        self._open(careful=not self.reopens)
 
-    def _open(self, threading: str) -> None:
+    @property
+    def damage(self) -> list[Damage]:
+        """Pts and what happened, of all that was damaged so far and was not taken."""
+        return self._ledger.entries
+
+    @property
+    def damaged(self) -> int:
+        """How many times something was damaged."""
+        return self._ledger.count
+
+    def take_damage(self, first: int | None, end: int | None) -> tuple[Damage, ...]:
+        """Remove the damage before pts `end` (None: all) and give what is at or after `first`, sorted."""
+        return self._ledger.take(first, end)
+
+    def _open(self, careful: bool) -> None:
+        """Begin anew: with threads and no patience for errors, or careful and with all.
+
+        With frame threads an error comes up some packets late, PyAV loses frames that were finished before it, and what
+        a decoder makes up for damage depends on how far its other threads are. A single thread always makes up the
+        same. A strict decoder beside it knows of errors that the patient one does not tell.
+        """
+        self._careful = careful
         self._container = self._open_container()
-        self._threading = threading
         self._stream = self._container.streams[self.info.film]
-        self._stream.thread_type = threading
-        self._stream.codec_context.thread_count = self._threads
+        self._stream.thread_type = "NONE" if careful else "AUTO"
+        self._stream.codec_context.thread_count = 1 if careful else self._threads
+        if not careful:
+            self._stream.codec_context.options = dict(_STRICT)
+        self._strict = self._open_container() if careful and self.reopens else None
+        if self._strict is not None:
+            self._strict_stream = self._strict.streams[self.info.film]
+            self._strict_stream.codec_context.options = dict(_STRICT)
 
     def _open_container(self) -> av.container.InputContainer:
         return open_film(self.info.path)
@@ -111,80 +119,176 @@ class FilmSource:
     def close(self) -> None:
         """Let go of the file."""
         self._container.close()
+        if self._strict is not None:
+            self._strict.close()
 
     def __iter__(self) -> Iterator[LumaFrame]:
         read = luma_reader(self.info)
         for pts, duration, frame in self._timed_frames():
-            if self._shown is not None and pts <= self._shown:
+            if self._last is not None and pts <= self._last.pts:
                 self._check_jump(pts)
-                self._record(pts, "a frame does not come after the one before it; it is left out")
+                self._ledger.add(self._last.pts, "a frame does not come after the one before it", LEFT_OUT)
                 continue
-            self._shown = pts
-            if self._start is not None and pts < self._start:
-                continue
-            self._check_size(frame, pts)
-            if frame.is_corrupt:
-                self._record(pts, "the frame is damaged; the decoder concealed it")
-            yield LumaFrame(pts, duration, read(frame), frame.interlaced_frame, frame.is_corrupt, frame)
+            yield from self._wanted(self._settle(pts, frame.is_corrupt))
+            self._last = LumaFrame(pts, duration, read(frame), frame.interlaced_frame, frame.is_corrupt, frame)
+            yield from self._wanted([self._last])
+        yield from self._wanted(self._settle(None, False))
+        self._check_end()
 
-    def _at(self, pts: int) -> str:
-        return f"{float(pts * self.info.time_base):.3f} s"
+    def _wanted(self, frames: list[LumaFrame]) -> Iterator[LumaFrame]:
+        yield from (frame for frame in frames if self._start is None or frame.pts >= self._start)
 
     def _check_jump(self, pts: int) -> None:
         """A single frame may be out of place; a film whose clock starts anew would lose all that follows."""
-        if (self._shown - pts) * self.info.time_base <= MAX_STEP_BACK:
+        if (self._last.pts - pts) * self.info.time_base <= MAX_STEP_BACK:
             return
         raise MediaError(
             f"cannot go on in {self.info.path}",
-            f"at {self._at(self._shown)} its clock jumps back to {self._at(pts)}",
+            f"at {seconds(self._last.pts, self.info):.3f} s its clock jumps back to {seconds(pts, self.info):.3f} s",
             "Give it one clock first: ffmpeg -i FILM -c copy FIXED.mkv",
         )
 
-    def _check_size(self, frame: av.VideoFrame, pts: int) -> None:
-        info = self.info
-        if (frame.width, frame.height) == (info.width, info.height):
-            return
-        raise MediaError(
-            f"cannot go on in {info.path}",
-            f"at {self._at(pts)} the picture changes from {info.width}x{info.height} to {frame.width}x{frame.height}",
-            "Cut the film there, or scale it to one size first.",
-        )
+    def _check_end(self) -> None:
+        ends = None if self._last is None else self._last.pts + self._last.duration
+        if ends is not None and self._is_early(ends):
+            self._ledger.add(ends, "the film ends earlier than its header says", MISSING)
 
-    def _record(self, pts: int | None, what: str) -> None:
-        self.damaged += 1
-        if len(self.damage) < MAX_LEDGER:
-            self.damage.append((pts, what))
+    def _is_early(self, end: int) -> bool:
+        return self._promised is not None and end < self._promised
+
+    def _settle(self, pts: int | None, corrupt: bool) -> list[LumaFrame]:
+        """Decide about all packets that gave no frame before `pts` (None: before the film's end), and record it.
+
+        Returns:
+            The frames that stand in for them.
+        """
+        due = [(time, what) for time, what in self._failed if None in (pts, time) or time <= pts]
+        self._failed = [(time, what) for time, what in self._failed if (time, what) not in due]
+        lost = {time: what for time, what in reversed(due) if time not in (None, pts)}
+        if not lost and pts is not None and (due or corrupt or self._suspects):
+            lost = dict.fromkeys(self._gap(pts), "there is no frame")
+        frames: list[LumaFrame] = []
+        cut = pts is None and self._is_early(max(lost, default=0) + self._usual)  # nothing follows, so no time can move
+        for time, what in sorted(lost.items()):
+            holds = self._hold and not cut and self._fits(time, pts)
+            self._ledger.add(time, what, HELD if holds else LEFT_OUT)
+            if holds:
+                frames.append(replace(self._last, pts=time, duration=self._usual))
+                self._last = frames[-1]
+        for time, what in due:
+            if time is None or time == pts:
+                self._ledger.add(self._now(pts), what, LEFT_OUT if time is None else MENDED)
+        if (corrupt or pts in self._suspects) and not any(time == pts for time, _ in due):
+            self._ledger.add(pts, "a frame is damaged", MENDED)
+        self._suspects = {time for time in self._suspects if pts is not None and time > pts}
+        return frames
+
+    def _now(self, pts: int | None) -> int:
+        return pts if pts is not None else self.info.start_pts if self._last is None else self._last.pts
+
+    def _gap(self, pts: int) -> list[int]:
+        """Where frames would be between the last one and that at `pts`, if all are shown equally long."""
+        if self._last is None:
+            return []
+        first = self._last.pts + self._last.duration
+        if (pts - first) * self.info.time_base > MAX_GAP:
+            return [first]
+        return list(range(first, pts - round(MIN_STEP * self._usual) + 1, self._usual))
+
+    def _fits(self, time: int, following: int | None) -> bool:
+        """Whether a frame can stand in at `time`: after a frame that can be shown, and apart from its neighbours."""
+        least, most = MIN_STEP * self._usual, MAX_GAP / self.info.time_base
+        if self._last is None or not least <= time - self._last.pts <= most:
+            return False
+        return following is None or following - time >= least
 
     def _timed_frames(self) -> Iterator[tuple[int, int, av.VideoFrame]]:
-        """Decoded frames with pts and duration. From the first packet that cannot be decoded on, without frame threads.
+        """Decoded frames with pts and duration; careful from the first damage on, and from there on to the end.
 
-        With frame threads, an error comes up some packets late, and PyAV then loses frames that were finished before
-        it. So go back to the last frame shown and decode the rest packet by packet, where an error costs what is
-        damaged and nothing else.
+        The frames that were shown before it are not damaged, and the same whoever decodes them.
         """
-        info = self.info
-        usual = usual_duration(info.average_rate, info.time_base)
-        try:
-            yield from timed(info.container, self._decode(self._start), usual)
-        except _DecodeError:
-            again = self._shown
-            self._container.close()
-            self._open("SLICE")
-            frames = timed(info.container, self._decode(self._start if again is None else again), usual)
-            yield from (item for item in frames if again is None or item[0] > again)
+        container = self.info.container
+        if not self._careful:
+            try:
+                yield from timed(container, self._in_threads(), self._usual)
+                return
+            except _Damaged:
+                self._container.close()
+                self._open(careful=True)
+        again = self._last and self._last.pts
+        frames = timed(container, self._carefully(self._start if again is None else again), self._usual)
+        yield from (item for item in frames if again is None or item[0] > again)
 
-    def _decode(self, start: int | None) -> Iterator[av.VideoFrame]:
+    def _in_threads(self) -> Iterator[av.VideoFrame]:
+        """Frames up to the first damage. Each waits for those that may be decoded before it but shown after it."""
+        waiting: deque[av.VideoFrame] = deque()
+        for packet in self._packets(self._start):
+            context = self._stream.codec_context
+            try:
+                frames = packet.decode() if packet.size else context.decode(None)
+            except av.error.EOFError:
+                break
+            except av.error.FFmpegError as error:
+                raise _Damaged from error
+            for frame in frames:
+                if frame.is_corrupt or self._unlike(frame):
+                    raise _Damaged
+                waiting.append(frame)
+                if len(waiting) > context.reorder_depth:
+                    yield waiting.popleft()
+        yield from waiting
+
+    def _carefully(self, start: int | None) -> Iterator[av.VideoFrame]:
         for packet in self._packets(start):
+            time = packet.dts if self.info.container == "avi" else packet.pts
             try:
                 frames = packet.decode() if packet.size else self._stream.codec_context.decode(None)
             except av.error.EOFError:
                 return
             except av.error.FFmpegError as error:
-                if self._threading == "AUTO":
-                    raise _DecodeError from error
-                self._record(packet.pts, f"a packet cannot be decoded ({error.strerror})")
+                if not packet.is_discard:
+                    self._failed.append((time, f"a frame cannot be decoded ({error.strerror})"))
                 continue
-            yield from frames
+            finally:
+                if packet.size and time is not None and not self._is_flawless(packet):
+                    self._suspects.add(time)
+            yield from (frame for frame in frames if self._is_usable(frame))
+
+    def _is_flawless(self, packet: av.Packet) -> bool:
+        if self._strict is None:
+            return True
+        try:
+            self._strict_stream.codec_context.decode(packet)
+            return True
+        except av.error.FFmpegError:
+            return False
+
+    def _unlike(self, frame: av.VideoFrame) -> str:
+        """How a frame differs from the film in what luma is handed on as; empty: it does not."""
+        info = self.info
+        if (frame.width, frame.height) != (info.width, info.height):
+            return f"from {info.width}x{info.height} to {frame.width}x{frame.height}"
+        found, expected = frame.format, av.VideoFormat(info.pix_fmt)
+        if found.name == expected.name or (_samples(found) == _samples(expected)):
+            return ""
+        return f"from {expected.name} to {found.name}"
+
+    def _is_usable(self, frame: av.VideoFrame) -> bool:
+        """Whether a frame looks like the film. One that does not may come from damage; many are another film."""
+        change = self._unlike(frame)
+        if not change:
+            self._strange.clear()
+            return True
+        time = frame.dts if self.info.container == "avi" else frame.pts
+        self._strange.append(self._last_packet_pts if time is None else time)
+        if len(self._strange) == MAX_STRANGE:
+            raise MediaError(
+                f"cannot go on in {self.info.path}",
+                f"at {seconds(self._strange[0], self.info):.3f} s the picture changes {change}",
+                "Cut the film there and colour each part, or convert it to one size and pixel format first.",
+            )
+        self._failed.append((time, f"a frame cannot be decoded (its picture changes {change})"))
+        return False
 
     def _packets(self, start: int | None) -> Iterator[av.Packet]:
         first = self._seek(start) if start is not None else None
@@ -197,7 +301,10 @@ class FilmSource:
             except (StopIteration, av.error.EOFError):
                 return
             except av.error.FFmpegError as error:
-                self._record(self._last_packet_pts, f"the file cannot be read any further ({error.strerror})")
+                if not self._careful:
+                    raise _Damaged from error
+                why = f"the file cannot be read any further ({error.strerror})"
+                self._ledger.add(self._last_packet_pts, why, MISSING)
                 yield av.Packet()  # empties the decoder
                 return
             if packet.pts is not None:
@@ -208,8 +315,9 @@ class FilmSource:
         """Go to a key frame that is shown at or before the start; None: the film begins anew.
 
         Containers seek by decoding time, and nothing but the key frame itself tells when it is shown. So look at it,
-        and go further back while it is too late. Frames that are shown before the key frame but stored after it (an
-        open group of pictures) lie before the start too, and are left out with it.
+        and go further back while it is too late, or while it is damaged itself: what is made up for it would depend on
+        what was decoded before. Frames that are shown before the key frame but stored after it (an open group of
+        pictures) lie before the start too, and are left out with it.
         """
         if self.info.container not in _SEEKABLE or start <= self.info.start_pts:
             return None
@@ -222,12 +330,25 @@ class FilmSource:
                 packet = next((p for p in self._container.demux(self._stream) if p.is_keyframe and p.size), None)
             except av.error.FFmpegError:
                 break
-            if packet is not None and packet.pts is not None and packet.pts <= start:
+            if packet is not None and packet.pts is not None and packet.pts <= start and self._is_sound(packet):
                 return packet
             target, back = target - back, back * 2
-        self._container.close()
-        self._open(self._threading)
+        careful = self._careful
+        self.close()
+        self._open(careful)
         return None
+
+    def _is_sound(self, packet: av.Packet) -> bool:
+        """Whether a key frame can be decoded by itself, without an error. In threads, errors are found soon enough."""
+        if self._strict is None:
+            return True
+        context = self._strict_stream.codec_context
+        try:
+            frames = [*context.decode(packet), *context.decode(None)]
+        except av.error.FFmpegError:
+            frames = []
+        context.flush_buffers()
+        return bool(frames) and not any(frame.is_corrupt or self._unlike(frame) for frame in frames)
 
     def _show_beginning(self) -> None:
         """Let the decoder see the first packet: x264 names its version there and nowhere else, and FFmpeg decodes the
@@ -240,135 +361,6 @@ class FilmSource:
             pass  # it is met again, and recorded, where the film is decoded from its beginning
 
 
-def luma_reader(info: FilmInfo) -> Callable[[av.VideoFrame], np.ndarray]:
-    """A function that gives a decoded frame's luma as codes of `info.format`, (height, width).
-
-    Luma planes are handed on as they are, without a copy. RGB becomes full-range luma of `info.format.matrix`, rounded
-    to nearest.
-    """
-    fmt, full_range = info.format, info.full_range
-
-    def read(frame: av.VideoFrame) -> np.ndarray:
-        form = frame.format
-        if is_rgb(form):
-            y, depth = _luma_of_rgb(frame, fmt.matrix)
-        else:
-            y, depth = _luma_plane(frame)
-        return (
-            y
-            if (depth, full_range) == (fmt.depth, fmt.full_range)
-            else _converted(y, replace(fmt, depth=depth, full_range=full_range), fmt)
-        )
-
-    return read
-
-
-def _plane(frame: av.VideoFrame, index: int, width: int, height: int, dtype: str) -> np.ndarray:
-    """A plane's samples as a view; it keeps the frame's memory alive."""
-    plane = frame.planes[index]
-    samples = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // np.dtype(dtype).itemsize)
-    return samples[:height, :width]
-
-
-def _planar_name(form: av.VideoFormat) -> str:
-    """The planar little-endian format of the same depth and chroma sampling."""
-    luma = form.components[0]
-    depth = max(8, luma.bits)
-    if len(form.components) < 3:
-        return "gray" if depth == 8 else f"gray{depth}le"
-    across, down = form.chroma_width(1 << 12), form.chroma_height(1 << 12)
-    sampling = {(1 << 12, 1 << 12): "444", (1 << 11, 1 << 12): "422", (1 << 11, 1 << 11): "420"}[across, down]
-    return f"yuv{sampling}p" if depth == 8 else f"yuv{sampling}p{depth}le"
-
-
-def _luma_plane(frame: av.VideoFrame) -> tuple[np.ndarray, int]:
-    form = frame.format
-    luma = form.components[0]
-    own_plane = all(c.plane != luma.plane for c in form.components[1:])
-    shifted = form.name.startswith(("p0", "p2", "p4"))  # samples in the upper bits of 16
-    if (
-        own_plane
-        and not shifted
-        and not form.is_big_endian
-        and not form.is_bit_stream
-        and frame.planes[0].line_size > 0
-    ):
-        dtype = "u1" if luma.bits == 8 else "<u2"
-        return _plane(frame, 0, frame.width, frame.height, dtype), luma.bits
-    if shifted and not form.is_big_endian:
-        return np.right_shift(_plane(frame, 0, frame.width, frame.height, "<u2"), 16 - luma.bits), luma.bits
-    # Packed or big-endian samples: swscale only moves bytes here.
-    plain = frame.reformat(
-        format=_planar_name(form), src_color_range=frame.color_range, dst_color_range=frame.color_range
-    )
-    return _luma_plane(plain)
-
-
-def _luma_of_rgb(frame: av.VideoFrame, matrix: str) -> tuple[np.ndarray, int]:
-    """Full-range luma of an R'G'B' frame, and its depth."""
-    depth = 8 if frame.format.has_palette else max(c.bits for c in frame.format.components)
-    name = "rgb24" if depth <= 8 else "rgb48le"
-    plain = frame if frame.format.name == name else frame.reformat(format=name)
-    channels = _plane(plain, 0, plain.width * 3, plain.height, "u1" if depth <= 8 else "<u2")
-    rgb = np.ascontiguousarray(channels).reshape(plain.height, plain.width, 3)
-    depth = 8 if depth <= 8 else 16
-    return luma_of_rgb(rgb, matrix), depth
-
-
-def luma_of_rgb(rgb: np.ndarray, matrix: str) -> np.ndarray:
-    """Full-range luma of R'G'B' (height, width, 3) uint8 or uint16, of the same type, rounded to nearest.
-
-    Grey pixels keep their code exactly.
-    """
-    red, blue = MATRICES[matrix]
-    weights = np.array([[red, 1 - red - blue, blue]])
-    return cv2.transform(rgb, weights).reshape(rgb.shape[:2])
-
-
-def _converted(y: np.ndarray, native: YuvFormat, fmt: YuvFormat) -> np.ndarray:
-    """Luma codes of one depth and range as codes of another, rounded to nearest."""
-    if native.depth < fmt.depth and not native.full_range and not fmt.full_range:
-        return np.left_shift(y, fmt.depth - native.depth, dtype=np.uint16)
-    luma = (np.arange(native.peak + 1, dtype=np.float64) - native.black) / native.luma_span
-    return luma_to_code(luma, fmt)[y]
-
-
-def _chroma_samples(frame: av.VideoFrame) -> float | None:
-    """Mean distance of chroma from grey as a share of full scale; None where the source holds no chroma."""
-    form = frame.format
-    if len(form.components) < 3 and not form.has_palette:
-        return None
-    if is_rgb(form):
-        plain = frame.reformat(format="rgb24")
-        rgb = _plane(plain, 0, plain.width * 3, plain.height, "u1").reshape(plain.height, -1, 3)[::16, ::16]
-        return float(np.mean(rgb.max(2).astype(np.float32) - rgb.min(2))) / 255 / 2
-    if frame.format.name.startswith(("yuv4", "yuvj4", "yuva4")) and not form.is_big_endian and len(frame.planes) >= 3:
-        bits = form.components[1].bits
-        dtype = "u1" if bits == 8 else "<u2"
-        width, height = form.chroma_width(frame.width), form.chroma_height(frame.height)
-        planes = [_plane(frame, i, width, height, dtype)[::_COLOUR_STEP, ::_COLOUR_STEP] for i in (1, 2)]
-        return float(np.mean([np.abs(p.astype(np.float32) - (1 << (bits - 1))) for p in planes])) / ((1 << bits) - 1)
-    return _chroma_samples(frame.reformat(format="yuv444p"))
-
-
-def _own_chroma(frame: av.VideoFrame, fmt: YuvFormat) -> tuple[np.ndarray, np.ndarray, YuvFormat] | None:
-    form = frame.format
-    full = 1 << 12  # a side that every subsampling divides
-    if is_rgb(form):
-        plain = frame.reformat(format="rgb24")
-        rgb = _plane(plain, 0, plain.width * 3, plain.height, "u1").reshape(plain.height, plain.width, 3)
-        yuv = rgb_to_yuv(rgb.astype(np.float32) / 255, fmt.matrix)
-        fmt = replace(fmt, chroma_width=1, chroma_height=1)
-        return chroma_to_code(yuv[..., 1], fmt), chroma_to_code(yuv[..., 2], fmt), fmt
-    if len(form.components) < 3:
-        return None
-    bits = form.components[1].bits
-    planar = form.name.startswith(("yuv4", "yuvj4", "yuva4")) and not form.is_big_endian
-    if not planar or full // form.chroma_height(full) > 2:
-        name = "yuv444p" if bits <= 8 else f"yuv444p{bits}le"
-        frame = frame.reformat(format=name, src_color_range=frame.color_range, dst_color_range=frame.color_range)
-        form = frame.format
-    width, height = form.chroma_width(frame.width), form.chroma_height(frame.height)
-    u, v = (_plane(frame, i, width, height, "u1" if bits <= 8 else "<u2") for i in (1, 2))
-    steps = {"chroma_width": full // form.chroma_width(full), "chroma_height": full // form.chroma_height(full)}
-    return u, v, replace(fmt, **steps)
+def _samples(form: av.VideoFormat) -> tuple[bool, bool, int]:
+    """What tells how luma is read: whether it is made from RGB, the range that the name implies, bits."""
+    return is_rgb(form), form.name.startswith("yuvj"), form.components[0].bits
