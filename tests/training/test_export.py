@@ -19,7 +19,8 @@ from vidcolor.models.precision import load_float32  # noqa: E402
 from vidcolor.training import export as module  # noqa: E402
 from vidcolor.training.data import load_pictures  # noqa: E402
 from vidcolor.training.export import export  # noqa: E402
-from vidcolor.training.loop import first_network, train  # noqa: E402
+from vidcolor.training.learner import first_network  # noqa: E402
+from vidcolor.training.loop import train  # noqa: E402
 from vidcolor.training.options import make_options  # noqa: E402
 from vidcolor.training.quantise import calibration_inputs  # noqa: E402
 

@@ -17,14 +17,19 @@ from vidcolor.errors import ModelError, UsageError
 torch = pytest.importorskip("torch")
 from vidcolor.cli import main  # noqa: E402
 from vidcolor.models.registry import load_network  # noqa: E402
-from vidcolor.training import loop  # noqa: E402
+from vidcolor.training import learner, loop  # noqa: E402
+from vidcolor.training.batches import Batches  # noqa: E402
 from vidcolor.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from vidcolor.training.data import Batches, load_pictures  # noqa: E402
+from vidcolor.training.data import load_pictures  # noqa: E402
 from vidcolor.training.degrade import Degrade  # noqa: E402
 from vidcolor.training.losses import find_loss  # noqa: E402
 from vidcolor.training.options import make_options, read_toml  # noqa: E402
+from vidcolor.training.processes import Processes  # noqa: E402
+from vidcolor.training.store import PictureStore  # noqa: E402
 
 STEPS = 6
+CPU = torch.device("cpu")
+ALONE = Processes(0, 1, CPU)
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +119,7 @@ def test_another_seed_gives_other_losses(whole, options, tmp_path):
 
 
 def test_the_network_learns(options, tmp_path):
-    longer = dataclasses.replace(options, steps=24, degrade=False, loss="l1", steps_between_validations=24, samples=0)
+    longer = dataclasses.replace(options, steps=60, degrade=False, loss="l1", steps_between_validations=60, samples=0)
     loop.train(longer, tmp_path, say=lambda _: None)
     curve = [float(row["loss"]) for row in rows(tmp_path)]
     assert np.mean(curve[-6:]) < 0.9 * np.mean(curve[:3])
@@ -131,7 +136,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(options, t
             return predicted.sum() * float("nan")
         return (predicted * 0).clamp(min=0).sqrt().sum()  # 0, with an infinite slope
 
-    monkeypatch.setattr(loop, "find_loss", lambda name: broken)
+    monkeypatch.setattr(learner, "find_loss", lambda name: broken)
     with pytest.raises(loop.TrainingStopped, match="stopped at step 4.*nan.*last good state.*--rate"):
         loop.train(options, tmp_path, say=lambda _: None)
     assert (tmp_path / "last.pt").read_bytes() == before
@@ -151,7 +156,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
         load_checkpoint(tmp_path / "last.pt")
 
 
-def test_a_failed_save_leaves_the_old_checkpoint(whole, tmp_path, monkeypatch):
+def test_a_failed_save_leaves_the_old_checkpoint(whole, options, tmp_path, monkeypatch):
     path = tmp_path / "last.pt"
     path.write_bytes((whole[0] / "last.pt").read_bytes())
     before = path.read_bytes()
@@ -161,14 +166,32 @@ def test_a_failed_save_leaves_the_old_checkpoint(whole, tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(torch, "save", fail)
-    network = torch.nn.Linear(1, 1)
     with pytest.raises(OSError, match="no space"):
-        save_checkpoint(path, "lite", {}, 1, network, network, torch.optim.SGD(network.parameters()))
+        save_checkpoint(path, "lite", {}, 1, learner.Learner(load_network("lite"), options, ALONE))
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_compiled_network_learns_what_the_plain_one_learns(options, photographs, monkeypatch):
+    """The trial leaves nothing behind; what cannot be compiled is said, or refused if it was asked for."""
+    light, ab = torch.rand(2, 1, 32, 32) * 100, torch.randn(2, 2, 32, 32) * 20
+    torch.manual_seed(0)
+    plain, compiled = (learner.Learner(load_network("lite"), dataclasses.replace(options, compile=c, precision="fp32"), ALONE) for c in ("off", "on"))
+    compiled.network.load_state_dict(plain.network.state_dict())
+    monkeypatch.setattr(torch, "compile", lambda run, dynamic: lambda x: run(x) + 1e-4)  # g++ takes minutes over it
+    compiled.compile(light, ab, lambda _: None)
+    for name, tensor in compiled.network.state_dict().items():
+        assert torch.equal(tensor, plain.network.state_dict()[name]), name
+    assert compiled.backward(light, ab) != plain.backward(light, ab)
+    said = []
+    monkeypatch.setattr(torch, "compile", lambda run, dynamic: 1 / 0)
+    with pytest.raises(ModelError, match="cannot be compiled here: division by zero.*--compile off"):
+        compiled.compile(light, ab, said.append)
+    plain.compile(light, ab, said.append)
+    assert said == []
+
+
 def test_starting_from_a_checkpoint_takes_its_average(whole, options, tmp_path):
-    network = loop.first_network(options, whole[0] / "last.pt")
+    network = learner.first_network(options, whole[0] / "last.pt")
     for name, tensor in load_checkpoint(whole[0] / "last.pt")["ema"].items():
         assert torch.equal(network.state_dict()[name], tensor)
 
@@ -202,10 +225,12 @@ def test_two_processes_train_one_network(options, photographs, tmp_path):
     assert result.returncode == 0, result.stderr
     torch.manual_seed(options.seed)
     network = load_network("lite").train()
-    batches = Batches(load_pictures([photographs], 160).pictures, options.batch, options.size, options.seed, Degrade())
+    store = load_pictures([photographs], 160, PictureStore(160)).pictures
+    store.settle(CPU)
+    batches = Batches(store, options.batch, options.size, options.seed, Degrade(), CPU)
     expected = []
     for number in range(2):
-        light, ab = map(torch.from_numpy, batches.make(number))
+        light, ab = batches.make(number)
         with torch.no_grad():
             predicted = network(light)
         truth = torch.nn.functional.adaptive_avg_pool2d(ab, predicted.shape[-2:])

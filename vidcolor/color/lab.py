@@ -17,8 +17,8 @@ RGB_TO_XYZ = np.array(
 )
 XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
 WHITE = RGB_TO_XYZ.sum(1)  # the XYZ of R = G = B = 1: so every grey has a* = b* = 0 exactly
-_EPSILON = 216 / 24389  # CIE 15: (6/29)³
-_KAPPA = 24389 / 27  # CIE 15: (29/3)³
+EPSILON = 216 / 24389  # CIE 15: (6/29)³
+KAPPA = 24389 / 27  # CIE 15: (29/3)³
 
 
 def srgb_to_linear(value: np.ndarray) -> np.ndarray:
@@ -33,17 +33,17 @@ def linear_to_srgb(value: np.ndarray) -> np.ndarray:
 
 def lightness(luminance: np.ndarray) -> np.ndarray:
     """Relative luminance Y/Yn 0…1 → L* 0…100 (CIE 15)."""
-    return np.where(luminance > _EPSILON, 116 * np.cbrt(luminance) - 16, _KAPPA * luminance)
+    return np.where(luminance > EPSILON, 116 * np.cbrt(luminance) - 16, KAPPA * luminance)
 
 
 def luminance(lightness: np.ndarray) -> np.ndarray:
     """L* 0…100 → relative luminance Y/Yn 0…1, the inverse of `lightness`."""
-    return np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / _KAPPA)
+    return np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / KAPPA)
 
 
 def xyz_to_lab(xyz: np.ndarray) -> np.ndarray:
     """XYZ relative to `WHITE` (each component 1 for white) → Lab."""
-    f = np.where(xyz > _EPSILON, np.cbrt(xyz), (_KAPPA * xyz + 16) / 116)
+    f = np.where(xyz > EPSILON, np.cbrt(xyz), (KAPPA * xyz + 16) / 116)
     x, y, z = f[..., 0], f[..., 1], f[..., 2]
     return np.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), -1)
 
@@ -52,7 +52,7 @@ def lab_to_xyz(lab: np.ndarray) -> np.ndarray:
     """Lab → XYZ relative to `WHITE`, the inverse of `xyz_to_lab`."""
     y = (lab[..., 0] + 16) / 116
     f = np.stack((y + lab[..., 1] / 500, y, y - lab[..., 2] / 200), -1)
-    return np.where(f > 6 / 29, f**3, (116 * f - 16) / _KAPPA)
+    return np.where(f > 6 / 29, f**3, (116 * f - 16) / KAPPA)
 
 
 def srgb_to_lab(rgb: np.ndarray) -> np.ndarray:

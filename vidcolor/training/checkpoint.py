@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from vidcolor.errors import ModelError
 from vidcolor.files import whole_file
+
+if TYPE_CHECKING:
+    from vidcolor.training.learner import Learner
 
 
 def save_checkpoint(
@@ -18,9 +20,7 @@ def save_checkpoint(
     model: str,
     options: dict[str, Any],
     step: int,
-    network: nn.Module,
-    ema: nn.Module,
-    optimiser,
+    learner: Learner,
     running_loss: float | None = None,
     processes: int = 1,
 ) -> None:
@@ -31,9 +31,9 @@ def save_checkpoint(
         "step": step,
         "processes": processes,
         "running_loss": running_loss,
-        "network": network.state_dict(),
-        "ema": ema.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "network": learner.network.state_dict(),
+        "ema": learner.ema.state_dict(),
+        "optimiser": learner.optimiser.state_dict(),
     }
     with whole_file(path) as temporary:
         torch.save(state, temporary)

