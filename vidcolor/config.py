@@ -11,6 +11,7 @@ from pathlib import Path
 from vidcolor.errors import UsageError
 
 ON_DAMAGE = ("hold", "skip", "fail")
+STDOUT_FORMATS = ("auto", "nut", "y4m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class RunOptions:
     start: Fraction | None = None  # seconds from the film's first frame
     end: Fraction | None = None  # seconds from the film's first frame, exclusive
     threads: int | None = None  # None: one for every core
+    stdout_format: str = "auto"  # of a film on standard output: one of STDOUT_FORMATS
     on_damage: str = "hold"  # what becomes of frames that cannot be decoded: one of ON_DAMAGE
     max_pixels: int = 1 << 26  # of a frame or picture: 8192×8192
     max_frames: int = 10_000_000  # of a film: 46 hours at 60 a second
@@ -48,6 +50,8 @@ class RunOptions:
             _within("--threads", self.threads, 1, 1024)
         if self.on_damage not in ON_DAMAGE:
             raise UsageError(f"--on-damage cannot be '{self.on_damage}'", f"it can be {', '.join(ON_DAMAGE)}")
+        if self.stdout_format not in STDOUT_FORMATS:
+            raise UsageError(f"--stdout-format cannot be '{self.stdout_format}'", f"it can be {', '.join(STDOUT_FORMATS)}")
         _within("--max-pixels", self.max_pixels, 1, 1 << 31)
         _within("--max-frames", self.max_frames, 1, 1 << 62)
         if self.start is not None and self.start < 0:

@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "Turn a checkpoint into weights that `run` can use.",
 }
 INTERRUPTED = 130  # 128 + SIGINT, what shells expect
+NOT_READ = 141  # 128 + SIGPIPE, the same
 
 
 class LazyGroup(click.Group):
@@ -40,6 +41,14 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         return import_module(f"vidcolor.cli.{name.replace('-', '_')}").command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Whoever read standard output has gone: nothing is left to say. Python would complain at exit otherwise.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(NOT_READ) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -77,7 +86,7 @@ def show_error(error: BaseException, verbose: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and leave with its exit code: 0 done, 1 a film failed, 2 usage, 130 interrupted."""
+    """Run a command and leave with its exit code: 0 done, 1 a film failed, 2 usage, 130 interrupted, 141 not read."""
     state = {"verbose": False}
     try:
         code = group.main(arguments, prog_name="vidcolor", standalone_mode=False, obj=state) or 0

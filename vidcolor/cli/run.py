@@ -10,9 +10,22 @@ from pathlib import Path
 import click
 
 from vidcolor.cli import verbose_option
-from vidcolor.config import ON_DAMAGE, RunOptions, WorkOptions
+from vidcolor.config import ON_DAMAGE, STDOUT_FORMATS, RunOptions, WorkOptions
+from vidcolor.errors import UsageError
 
+STANDARD_OUTPUT = Path("/dev/stdout")
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunOptions)}
+
+
+class FilmPath(click.Path):
+    """A path, or `-`: standard input as an argument, standard output as an option."""
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if value != "-":
+            return super().convert(value, param, ctx)
+        from vidcolor.media.pipe_in import standard_input
+
+        return STANDARD_OUTPUT if isinstance(param, click.Option) else standard_input()
 
 
 class Time(click.ParamType):
@@ -31,8 +44,8 @@ class Time(click.ParamType):
 
 
 @click.command("run")
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File, or folder for several inputs. [NAME.color.EXT beside the input]")
+@click.argument("inputs", nargs=-1, required=True, type=FilmPath(path_type=Path), metavar="INPUT...")
+@click.option("-o", "--output", type=FilmPath(path_type=Path), help="File, - for standard output, or folder for several inputs. [NAME.color.EXT beside the input]")
 @click.option("--model", default=DEFAULTS["model"], show_default=True, help="Network; see: vidcolor models.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Your own weights (ONNX from: vidcolor export).")
 @click.option("--backend", default=DEFAULTS["backend"], show_default=True, help="Runtime; see: vidcolor doctor.")
@@ -42,6 +55,10 @@ class Time(click.ParamType):
 @click.option("--codec", default=DEFAULTS["codec"], show_default=True, help="Codec; see: vidcolor encoders.")
 @click.option("--crf", type=float, help="Quality of the encoder, lower is better. [the codec's default]")
 @click.option("--preset", help="Speed of the encoder. [the codec's default]")
+@click.option(
+    "--stdout-format", type=click.Choice(STDOUT_FORMATS), default=DEFAULTS["stdout_format"],
+    help="What -o - writes. [y4m where y4m comes in, else nut]",
+)
 @click.option("--start", type=Time(), help="Begin here: seconds or h:mm:ss.")
 @click.option("--end", type=Time(), help="Stop before this time.")
 @click.option("--threads", type=int, help="Threads to use. [one for every core]")
@@ -72,11 +89,14 @@ def command(
     verbose: bool,
     **options: object,
 ) -> None:
-    """Colour films and pictures: files, or every film and picture in a folder.
+    """Colour films and pictures: files, every film and picture in a folder, or - for a film from a pipe (NUT or y4m).
 
     The finished file appears under its name when it is whole. A run that was interrupted goes on where it stopped when
     the same command is given again.
     """
+    if as_json and output == STANDARD_OUTPUT:
+        next_step = "Write the film to a file, or leave out --json."
+        raise UsageError("--json cannot be used with -o -", "the film is on standard output", next_step)
     from vidcolor.cli.ui import JsonReport, TextReport
     from vidcolor.film.batch import run_batch
 

@@ -120,7 +120,7 @@ class TextReport:
         for stream in event.get("streams", ()):
             name = f"{stream['kind']} stream {stream['index']} ({stream['codec']})"
             self._say(f"  {name}: {stream['action']}{', ' + stream['note'] if stream['note'] else ''}")
-        if event["kind"] == "picture":
+        if event["kind"] == "picture" or event["work"] is None:
             return
         self._say(f"  about {event['frames']} frames in about {event['chunks']} chunks of {event['chunk_seconds']:g} s")
         free = f"{event['free_bytes'] / 1e6:.0f} MB are free there"

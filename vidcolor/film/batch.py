@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import UsageError, VidcolorError
-from vidcolor.film.events import Report, film_event, summary_event
+from vidcolor.film.events import Event, Report, film_event, summary_event
 from vidcolor.film.outputs import expand_inputs
 from vidcolor.film.run import colour_film
 from vidcolor.film.still import colour_still
+from vidcolor.film.stream import colour_stream, is_stream, refuse_several
 from vidcolor.media.pictures import is_picture
 
 
@@ -38,12 +40,13 @@ def run_batch(
     error = "interrupted"
     try:
         options.validate()
+        refuse_several(inputs, output)
         sources = expand_inputs(inputs)
         many = len(sources) > 1
         if many and output is not None:
             _make_folder(output, dry_run)
         for source in sources:
-            colour = colour_still if is_picture(source) else partial(colour_film, work=work)
+            colour = _way_of(source, output, work)
             try:
                 film = colour(source, output, many, options, overwrite=overwrite, dry_run=dry_run, report=report)
                 codes.append(0)
@@ -64,6 +67,13 @@ def run_batch(
         summary = summary_event(films, error, codes)
         report(summary)
     return summary
+
+
+def _way_of(source: Path, output: Path | None, work: WorkOptions) -> Callable[..., Event]:
+    """What colours `source`."""
+    if is_stream(source, output):
+        return partial(colour_stream, work=work)
+    return colour_still if is_picture(source) else partial(colour_film, work=work)
 
 
 def _make_folder(output: Path, dry_run: bool) -> None:

@@ -130,7 +130,7 @@ def _join(plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock) -> 
         raise MediaError(f"no frame of {plan.info.path} could be coloured", why)
     chunks = [place.folder / record.file for record in records]
     with whole_file(place.target, place.part) as temporary, clock("remux"):
-        remux(plan.info, plan.encoding, chunks, temporary, statement(plan), _piece(plan), place.folder)
+        remux(plan.info, plan.encoding, chunks, temporary, statement(plan), piece_of(plan), place.folder)
     return records
 
 
@@ -175,7 +175,7 @@ def _estimated(plan: Plan, backend: Backend, place: WorkPlace) -> Event:
     }
 
 
-def _piece(plan: Plan) -> tuple[int, int | None] | None:
+def piece_of(plan: Plan) -> tuple[int, int | None] | None:
     """First pts and end of the part that is made; None: the whole film."""
     whole = plan.options.start is None and plan.end_pts is None
     return None if whole else (plan.first_pts, plan.end_pts)
