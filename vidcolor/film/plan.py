@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from importlib.metadata import version
@@ -99,8 +100,10 @@ class Plan:
 
     @property
     def estimated_chunks(self) -> int | None:
-        seconds = self.seconds
-        return None if seconds is None else max(1, -(-seconds // (self.chunk_ticks * self.info.time_base)))
+        if self.seconds is None:
+            return None
+        last = self.seconds - 1 / (2 * (self.info.average_rate or 25))  # within the last frame; the end itself is rounded
+        return max(1, math.ceil(last / (self.chunk_ticks * self.info.time_base)))
 
     def fingerprint(self) -> str:
         """Equal if and only if the finished chunks of one run can serve another."""
