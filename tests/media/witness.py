@@ -22,6 +22,7 @@ from vidcolor.media.probe import FilmInfo, probe
 from vidcolor.media.remux import remux
 from vidcolor.media.sink import ChunkWriter
 from vidcolor.media.source import FilmSource
+from vidcolor.media.streams import plan_streams
 
 FFPROBE = shutil.which("ffprobe")
 SHARED = Path(os.environ.get("VIDCOLOR_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -52,6 +53,12 @@ def shown_frames(path: Path, stream: int) -> list[dict[str, Any]]:
     return _ffprobe(path, "-select_streams", str(stream), "-show_entries", entries)["frames"]
 
 
+def shown_side_data(path: Path) -> list[dict[str, Any]]:
+    """What ffprobe says of the side data of the first frame of the first film."""
+    found = _ffprobe(path, "-select_streams", "v:0", "-read_intervals", "%+#1", "-show_frames")["frames"]
+    return found[0].get("side_data_list", [])
+
+
 def packets(path: Path, stream: int) -> list[tuple[Fraction, int]]:
     """Time in seconds and size in bytes of every packet of a stream."""
     found = _ffprobe(path, "-select_streams", str(stream), "-show_entries", "packet=pts,size:stream=time_base")
@@ -80,15 +87,17 @@ class Result:
 
     def source_times(self) -> list[Fraction | None]:
         """When ffprobe shows each frame of the source, in seconds; None where it does not know."""
-        base = self.info.time_base
+        base = Fraction(describe(self.source)["streams"][self.info.film]["time_base"])
         times = (frame.get("best_effort_timestamp") for frame in shown_frames(self.source, self.info.film))
         return [None if time is None else int(time) * base for time in times]
 
     def output_frames(self) -> tuple[int, list[dict[str, Any]]]:
         """The index of the film in the output, and ffprobe's frames of it."""
         streams = describe(self.output)["streams"]
-        film = next(s for s in streams if s["codec_type"] == "video" and not s["disposition"]["attached_pic"])
-        return film["index"], shown_frames(self.output, film["index"])
+        before = plan_streams(self.info, self.encoding.suffix)[: self.info.film]
+        film = sum(plan.action in ("copy", "convert") for plan in before)
+        assert streams[film]["codec_type"] == "video"
+        return film, shown_frames(self.output, film)
 
     def output_times(self) -> list[Fraction]:
         film, frames = self.output_frames()

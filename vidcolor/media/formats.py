@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from vidcolor.color.yuv import YuvFormat
 from vidcolor.errors import UsageError
+from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import UNSPECIFIED, FilmInfo
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, cannot_copy
 
@@ -156,6 +157,7 @@ def choose_encoding(
     if info.interlaced and not interlaced:
         conversions.append("interlaced frames are coded whole, not as fields; no line of them is changed")
     container, why = _choose_suffix(info, chosen, suffix)
+    conversions += _hdr_loss(info, chosen)
     conversions += [sentence for sentence in (why, _timing_loss(info, container)) if sentence]
     return Encoding(
         codec=chosen.name,
@@ -325,6 +327,13 @@ def tick(suffix: str) -> Fraction | None:
     if suffix in MATROSKA_FAMILY:
         return Fraction(1, 1000)
     return Fraction(1, 90000) if suffix in TRANSPORT_STREAM else None
+
+
+def _hdr_loss(info: FilmInfo, codec: Codec) -> list[str]:
+    lost = list(info.dynamic_hdr)
+    if info.hdr is not None and not carries_hdr(codec.encoder):
+        lost.insert(0, "the mastering display and content light level")
+    return [f"HDR metadata is left out: {', '.join(lost)}, which {codec.encoder} does not write"] if lost else []
 
 
 def _timing_loss(info: FilmInfo, suffix: str) -> str:

@@ -13,6 +13,7 @@ import av.logging
 
 from vidcolor.color.yuv import YuvFormat
 from vidcolor.errors import MediaError
+from vidcolor.media.hdr import HdrMetadata, dynamic_hdr, read_hdr
 from vidcolor.media.opening import open_film
 from vidcolor.media.times import timed, usual_duration
 
@@ -24,7 +25,9 @@ _PRIMARIES = {
 }  # fmt: skip
 _TRANSFERS = {4: "gamma22", 5: "gamma28", 8: "linear", 16: "pq", 18: "hlg"}
 _MATRIX_CODES = {"bt709": 1, "bt601": 6}
-_PROGRESSIVE, _TOP_FIRST, _BOTTOM_FIRST = 1, (2, 5), (3, 4)  # AVFieldOrder, by the field that is shown first
+# AVFieldOrder, by the field that is shown first. FFmpeg describes 4 and 5 the other way round, but like QuickTime (TN2162:
+# "spatial first line early") its programs write 4 for top field first.
+_TOP_FIRST, _BOTTOM_FIRST = (2, 4), (3, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class FilmInfo:
     frames: int | None  # how many the header promises or the rate suggests; an estimate
     chapters: tuple[Chapter, ...]
     container_tags: tuple[tuple[str, str], ...]
+    hdr: HdrMetadata | None = None
+    dynamic_hdr: tuple[str, ...] = ()  # kinds of metadata that change from frame to frame, such as "HDR10+"
 
     @property
     def interlaced(self) -> bool:
@@ -121,9 +126,9 @@ def probe(path: Path, opener: Callable[[Path], av.container.InputContainer] = op
     path = Path(path)
     with opener(path) as container:
         streams = tuple(_stream_info(stream) for stream in container.streams)
-        film = _choose_film(path, streams)
+        film = _choose_film(path, streams, {s.index for s in container.streams if _is_one_picture(s)})
         stream = container.streams[film]
-        rate = stream.average_rate or stream.guessed_rate
+        rate = _rate(stream)
         start_pts, first = _first_frame(path, container, stream, rate)
         shown = _show_info(stream, first)
         tags = _color_tags(first, shown)
@@ -152,6 +157,8 @@ def probe(path: Path, opener: Callable[[Path], av.container.InputContainer] = op
             frames=frames,
             chapters=tuple(_chapter(chapter) for chapter in container.chapters()),
             container_tags=tuple(container.metadata.items()),
+            hdr=read_hdr(first),
+            dynamic_hdr=dynamic_hdr(first),
         )
 
 
@@ -183,14 +190,35 @@ def _chapter(chapter: dict) -> Chapter:
     return Chapter(chapter["start"] * base, chapter["end"] * base, chapter["metadata"].get("title", ""))
 
 
-def _choose_film(path: Path, streams: tuple[StreamInfo, ...]) -> int:
+def _is_one_picture(stream: av.stream.Stream) -> bool:
+    """Whether the container says that a stream holds a single frame: in its index, or in Matroska by its tags."""
+    if stream.type != "video" or stream.frames == 1:
+        return stream.type == "video"
+    tags = {name.upper(): value for name, value in stream.metadata.items()}
+    length = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", tags.get("DURATION", ""))
+    rate = _rate(stream)
+    if length is None or rate is None:
+        return tags.get("NUMBER_OF_FRAMES") == "1"
+    hours, minutes, seconds = map(Fraction, length.groups())
+    return 0 < ((hours * 60 + minutes) * 60 + seconds) * rate <= 1
+
+
+def _choose_film(path: Path, streams: tuple[StreamInfo, ...], single: set[int]) -> int:
+    """Index of the stream that is the film: the default or the first, of those that are no single picture if possible."""
     moving = [
         s for s in streams if s.kind == "video" and not {"attached_pic", "timed_thumbnails"} & set(s.dispositions)
     ]
     if not moving:
         kinds = ", ".join(dict.fromkeys(f"{s.kind} ({s.codec})" for s in streams)) or "no streams at all"
         raise MediaError(f"cannot colour {path}", f"it holds no film, only {kinds}", "Give a file with a video stream.")
-    return next((s for s in moving if "default" in s.dispositions), moving[0]).index
+    films = [s for s in moving if s.index not in single] or moving
+    return next((s for s in films if "default" in s.dispositions), films[0]).index
+
+
+def _rate(stream: av.VideoStream) -> Fraction | None:
+    """Frames per second; one a tick is none (raw DV says so) where FFmpeg's guess is another."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    return guessed if not average or (guessed and average * stream.time_base == 1) else average
 
 
 def _first_frame(

@@ -15,6 +15,7 @@ from av.codec.context import Flags
 
 from vidcolor.errors import MediaError
 from vidcolor.media.formats import Encoding
+from vidcolor.media.hdr import hdr_parameters
 from vidcolor.media.probe import FilmInfo, matrix_code
 
 # Chunks are fragmented MP4 or QuickTime files: they keep any time base, differences of time exactly, and need no second
@@ -22,6 +23,7 @@ from vidcolor.media.probe import FilmInfo, matrix_code
 FIRST_PTS_TAG = "comment"
 FRAGMENTED = {"movflags": "+empty_moov+default_base_moof", "frag_duration": "2000000"}
 
+_PARAMETERS = {"libx264": "x264-params", "libx265": "x265-params", "libsvtav1": "svtav1-params"}
 SPARE_REORDER = 2  # frames that packets may be stored ahead beyond what the encoder says of itself
 FIELD_ORDERS = {"progressive": 1, "tff": 2, "bff": 3}  # AVFieldOrder
 
@@ -183,6 +185,9 @@ def _encoder_options(encoding: Encoding, info: FilmInfo, threads: int) -> dict[s
     options = dict(encoding.options)
     if info.tags.siting != "unspecified":
         options["chroma_sample_location"] = info.tags.siting
+    if encoding.encoder == "libx264" and info.field_order == "bff" and encoding.interlaced:
+        # Told of each frame, x264 writes it into the first alone; the others' SEI would say top field first.
+        options["x264-params"] = ":".join(filter(None, (options.get("x264-params"), "bff=1")))
     if encoding.encoder == "libx264" and "AVX512" in cv2.getCPUFeaturesLine():
         # x264's AVX-512 code for macroblock trees reads memory that was never written: with B-frames, the same frames
         # give other bytes now and then, at one thread too. Its AVX2 code does not.
@@ -193,6 +198,9 @@ def _encoder_options(encoding: Encoding, info: FilmInfo, threads: int) -> dict[s
         options["svtav1-params"] = f"lp={threads}"
     elif encoding.encoder == "ffv1" and min(info.width, info.height) >= 64 and not (info.width % 2 or info.height % 2):
         options["slices"] = "4"  # else by the number of threads
+    if hdr := hdr_parameters(encoding.encoder, info.hdr):
+        name = _PARAMETERS[encoding.encoder]
+        options[name] = ":".join(filter(None, (options.get(name), hdr)))
     return options
 
 

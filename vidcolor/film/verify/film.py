@@ -16,6 +16,7 @@ from vidcolor.film.verify.finding import Finding
 from vidcolor.film.verify.frames import Clock, compare_frames
 from vidcolor.film.verify.luma import judge_luma
 from vidcolor.media.formats import CODECS, Encoding, choose_encoding
+from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import UNSPECIFIED, FilmInfo, matrix_code, probe
 
 _H273 = "H.273 number"
@@ -118,6 +119,8 @@ def compare_picture(info: FilmInfo, made: FilmInfo, encoding: Encoding) -> list[
     ):
         if wanted != UNSPECIFIED:
             pairs.append((f"{name} ({_H273})", wanted, found))
+    if info.hdr is not None and carries_hdr(encoding.encoder) and not info.hdr.near(made.hdr):
+        pairs.append(("HDR metadata", info.hdr, made.hdr))
     wrong = [Finding(name, str(wanted), str(found), "differs") for name, wanted, found in pairs if wanted != found]
     stated = "; ".join(encoding.conversions)
     names = f"{made.width}×{made.height} {made.pix_fmt}, {made.field_order}"
