@@ -25,6 +25,7 @@ from vidcolor.errors import UsageError
 @click.option("--repeats", default=50, show_default=True, help="Batches that are timed for each row.")
 @click.option("--check", is_flag=True, help="Compare every backend's colours with float32 instead of timing.")
 @click.option("--pipeline", "clip", type=click.Path(path_type=Path), metavar="CLIP", help="Measure the whole command on CLIP.")
+@click.option("--training", is_flag=True, help="Measure training steps beside bare forward and backward passes, in turn.")
 @click.option("--runs", default=5, show_default=True, help="With --pipeline: counted runs, after one warm-up.")
 @click.option("--smooth", default=DEFAULTS["smooth"], show_default=True, help="With --pipeline: as for run.")
 @click.option("--codec", default=DEFAULTS["codec"], show_default=True, help="With --pipeline: as for run.")
@@ -32,12 +33,17 @@ from vidcolor.errors import UsageError
 @click.option("--preset", help="With --pipeline: as for run.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @verbose_option
-def command(clip: Path | None, check: bool, as_json: bool, verbose: bool, **options: Any) -> None:
+@click.pass_context
+def command(context: click.Context, clip: Path | None, check: bool, training: bool, as_json: bool, verbose: bool, **options: Any) -> None:
     """Measure how fast the network is on each backend, beside Table 1 of its paper.
 
-    With --pipeline CLIP: the whole command on CLIP, beside an ffmpeg transcode with the same encoder settings.
+    With --pipeline CLIP: the whole command on CLIP, beside an ffmpeg transcode with the same encoder settings. With
+    --training: how much of a training step is learning; --batch is pictures a step then [32], --repeats the steps.
     """
-    if clip is not None:
+    if training:
+        given = context.get_parameter_source("batch") != click.core.ParameterSource.DEFAULT
+        _training(as_json, options["model"], options["res"], _numbers(options["batch"] if given else "32"), options["repeats"])
+    elif clip is not None:
         _pipeline(clip, as_json, **options)
     elif check:
         _check(as_json, **options)
@@ -108,6 +114,32 @@ def _check(as_json: bool, model: str, weights: Path | None, res: int, backend: s
         console().print(f"{spec.name} at {res}×{res} against float32")
         console().print(table(header, rows))
     raise click.exceptions.Exit(0 if all(r.holds for r in results) else 1)
+
+
+def _training(as_json: bool, model: str, res: int, batches: Sequence[int], repeats: int) -> None:
+    from vidcolor.backends.choose import choose_model
+    from vidcolor.cli.ui import console, table
+    from vidcolor.errors import ModelError
+
+    try:
+        from vidcolor.training.options import make_options
+        from vidcolor.training.speed import measure
+    except ModuleNotFoundError as error:
+        raise ModelError("cannot measure training", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'") from error
+
+    rows = []
+    for batch in batches:
+        options = make_options({"data": ("-",), "validation": ("-",), "model": choose_model(model).name, "size": res, "batch": batch})
+        speed = measure(options, repeats, _say)
+        bare, whole = (speed.pictures_per_second(steps) for steps in (speed.bare, speed.whole))
+        rows.append({"batch": batch, "device": speed.device, "bare": bare, "whole": whole, "ratio": speed.ratio(), "cpu_ratio": speed.ratio("cpu")})
+    if as_json:
+        click.echo(json.dumps({"type": "training", "model": options.model, "size": res, "steps": repeats, "load": os.getloadavg()[0], "rows": rows}))
+        return
+    out = console()
+    out.print(f"{options.model} at {res}×{res} on {rows[0]['device']}; {repeats} steps of both kinds, in turn; load {os.getloadavg()[0]:.1f}")
+    header = ("pictures a step", "bare passes, pictures/s", "whole steps, pictures/s", "ratio", "ratio in CPU time")
+    out.print(table(header, [(str(r["batch"]), f"{r['bare']:.1f}", f"{r['whole']:.1f}", f"{r['ratio']:.3f}", f"{r['cpu_ratio']:.3f}") for r in rows]))
 
 
 def _pipeline(clip: Path, as_json: bool, runs: int, backend: str, **options: Any) -> None:

@@ -19,6 +19,8 @@ from vidcolor.training.losses import find_loss
 from vidcolor.training.options import TrainOptions
 from vidcolor.training.processes import Processes
 
+STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 10}  # to look at the loss is to wait for the GPU
+
 
 def parameter_groups(network: nn.Module, options: TrainOptions) -> list[dict]:
     """Matrices decay, vectors do not; the pretrained encoder, if there is one, learns at its own rate."""
@@ -70,7 +72,7 @@ class Learner:
         self.network = network.to(self.device, memory_format=torch.channels_last).train()
         self.ema = copy.deepcopy(self.network)
         groups = parameter_groups(self.network, options)
-        self.optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99), fused=cuda)
+        self.optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99), fused=True)
         self.loss_of = find_loss(options.loss)
         self._run = processes.wrap(self.network)
 

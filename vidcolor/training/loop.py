@@ -19,7 +19,7 @@ from vidcolor.training.checkpoint import load_checkpoint, save_checkpoint
 from vidcolor.training.curves import LOSS_COLUMNS, VALIDATION_COLUMNS, Table, plot_run
 from vidcolor.training.data import load_pictures
 from vidcolor.training.degrade import Degrade
-from vidcolor.training.learner import Learner, first_network
+from vidcolor.training.learner import STEPS_BETWEEN_LOOKS, Learner, first_network
 from vidcolor.training.losses import find_loss
 from vidcolor.training.options import TrainOptions, to_toml
 from vidcolor.training.processes import Processes, asked_to_stop, joined
@@ -30,7 +30,6 @@ __all__ = ["TrainOptions", "TrainingStopped", "train", "validate"]
 
 STORED_SIDE = 160  # short side of the pictures in memory, pixels, where training pictures are not larger still
 KEPT = 0.98  # of the running mean of the loss, a step
-STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 10}  # to look at the loss is to wait for the GPU
 
 
 class TrainingStopped(VidcolorError, FloatingPointError):
