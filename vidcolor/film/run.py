@@ -74,7 +74,7 @@ def colour_film(
             report(warning_event(source, warning))
         with _told_when_interrupted(source, journal, report):
             made = _make_missing(plan, place, journal, backend, clock, report)
-            records = _join(plan, place, journal, clock)
+            records = _join(plan, place, journal, clock, report)
         if not work.keep:
             shutil.rmtree(place.folder)
     return film_event(
@@ -122,7 +122,7 @@ def _make_missing(
     return progress.made
 
 
-def _join(plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock) -> list[ChunkRecord]:
+def _join(plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock, report: Report) -> list[ChunkRecord]:
     """Make the finished film of all chunks, which are returned in order."""
     records = [journal.done[index] for index in sorted(journal.done)]
     if not records:
@@ -130,7 +130,8 @@ def _join(plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock) -> 
         raise MediaError(f"no frame of {plan.info.path} could be coloured", why)
     chunks = [place.folder / record.file for record in records]
     with whole_file(place.target, place.part) as temporary, clock("remux"):
-        remux(plan.info, plan.encoding, chunks, temporary, statement(plan), piece_of(plan), place.folder)
+        warn = lambda text: report(warning_event(plan.info.path, text))  # noqa: E731
+        remux(plan.info, plan.encoding, chunks, temporary, statement(plan), piece_of(plan), place.folder, warn)
     return records
 
 

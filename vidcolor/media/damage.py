@@ -16,6 +16,8 @@ HELD = "the frame before it is shown in its place"
 LEFT_OUT = "left out"
 MENDED = "shown as far as it can be decoded"
 MISSING = "the film ends there"
+PLACED = "shown after the frame before it"
+LASTING = "the frame before is shown longer"
 
 _MAX_KEPT = 10_000  # entries that wait to be taken; all are counted
 _APART = 1  # second between two entries, from which on they are told separately
@@ -38,13 +40,16 @@ class Ledger:
         self.count = 0
         self._info, self._policy = info, policy
 
-    def add(self, pts: int, what: str, done: str) -> None:
+    def add(self, pts: int, what: str, done: str, certain: bool = True) -> None:
         """Write an entry.
+
+        Args:
+            certain: that it is damage; films are also made so.
 
         Raises:
             MediaError: the policy is to fail.
         """
-        if self._policy == "fail":
+        if certain and self._policy == "fail":
             raise MediaError(
                 f"{self._info.path} is damaged",
                 f"at {seconds(pts, self._info):.3f} s, {what}",

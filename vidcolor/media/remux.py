@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -16,12 +17,15 @@ import ffmpeg
 
 from vidcolor.errors import MediaError
 from vidcolor.media.attachments import Attachment, take_out
+from vidcolor.media.copying import READ_OPTIONS, is_full_disk, stream_filter, without_damaged
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
 from vidcolor.media.formats import CODECS, Encoding, tick
 from vidcolor.media.opening import film_url
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sink import FIRST_PTS_TAG, FRAGMENTED, set_tags
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
+
+log = logging.getLogger(__name__)
 
 # Tags that describe the bytes of the source's film stream, not the film.
 _STALE = (
@@ -32,6 +36,7 @@ _STALE = (
     "_STATISTICS_TAGS",
     "ENCODER",
 )
+_SOURCE, _OUTPUT = "<source>", "<output>"  # stand for the names, which ffmpeg-python takes only if they are UTF-8
 _MOVIE_TIMESCALE = (1 << 31) - 1  # the largest that MP4 edit lists can count in
 # Tags for which MP4 has fields of its own; any other needs the newer key-value form.
 _ITUNES = frozenset(
@@ -170,6 +175,7 @@ def remux(
     tags: Mapping[str, str] | None = None,
     piece: tuple[int, int | None] | None = None,
     scratch: Path | None = None,
+    say: Callable[[str], None] = log.warning,
 ) -> int:
     """Write the finished film: one run of ffmpeg, in which nothing is encoded but subtitles that must be converted.
 
@@ -185,6 +191,7 @@ def remux(
             begins when the source begins; sound and subtitles are cut to the piece, chapters are left out. None: the
             whole film.
         scratch: a folder for what must be unpacked on the way. None: the system's for temporary files.
+        say: told, a sentence each, of streams that are left out because their damage keeps them from being copied.
 
     Returns:
         How many frames were written.
@@ -200,8 +207,22 @@ def remux(
 
     with TemporaryDirectory(prefix=".vidcolor-", dir=scratch) as folder:
         attachments = take_out(info, (plan.stream for plan in plans if plan.action == "attach"), Path(folder))
-        command = _command(info, encoding, plans, timeline, output, tags or {}, piece, attachments)
-        run_ffmpeg(command, f"cannot put {output} together", feed)
+
+
+        def write(plans: Sequence[StreamPlan]) -> None:
+            command = _command(info, encoding, plans, timeline, output, tags or {}, piece, attachments)
+            run_ffmpeg(command, f"cannot put {output} together", feed)
+
+        try:
+            write(plans)
+        except MediaError as error:
+            fit = () if is_full_disk(error) else tuple(without_damaged(info, plans, output.suffix.lower(), Path(folder)))
+            lost = [new.note for old, new in zip(plans, fit, strict=False) if new != old]
+            if not lost:
+                raise
+            write(fit)
+            for note in lost:
+                say(note)
     return len(timeline.pts)
 
 
@@ -259,7 +280,7 @@ def _command(
     if rate is not None:
         shift = _decimal(timeline.dts[0] * timeline.base)
     joined = ffmpeg.input("pipe:0", format=CODECS[encoding.codec].pipe, itsoffset=shift)
-    source = ffmpeg.input(film_url(info.path), protocol_whitelist="file,pipe", **_section(info, piece))
+    source = ffmpeg.input(_SOURCE, **READ_OPTIONS, **_section(info, piece))
     kept = [plan for plan in plans if plan.action in ("colour", "copy", "convert")]
     mapped = [joined["v:0"] if plan.action == "colour" else source[str(plan.stream.index)] for plan in kept]
     # Never found, and optional: it makes the source an input even where no stream of it is copied.
@@ -277,13 +298,14 @@ def _command(
         options[f"disposition:{place}"] = "+".join(plan.stream.dispositions) or "0"
         if plan.action == "convert":
             options[f"c:{place}"] = plan.codec
-        if piece and plan.action != "colour":
-            options[f"bsf:{place}"] = _outside(info, piece)
+        if plan.action != "colour":
+            filters = [stream_filter(info, plan.stream, suffix), _outside(info, piece) if piece else None]
+            options |= {f"bsf:{place}": ",".join(filter(None, filters))} if any(filters) else {}
     if earlier := _earlier(info, timeline, suffix, piece):
         options["output_ts_offset"] = _decimal(-earlier)
     options.update({f"bsf:{film}": times} if rate is None else {f"r:{film}": rate})
     options.update(_container_options(info, encoding, film, suffix, tags))
-    graph = ffmpeg.output(*mapped, film_url(output), **options)
+    graph = ffmpeg.output(*mapped, _OUTPUT, **options)
     graph = graph.global_args("-hide_banner", "-nostdin", "-loglevel", "error")
     command = ffmpeg.compile(graph, cmd=find_ffmpeg(), overwrite_output=True)
     # ffmpeg-python gives each option once; these are given several times.
@@ -292,8 +314,9 @@ def _command(
     for place, attachment in enumerate(attachments, len(kept)):
         sets.append(("-attach", film_url(attachment.path)))
         sets += [(f"-metadata:s:{place}", f"{name}={value}") for name, value in attachment.tags]
-    place = command.index(film_url(output))
-    return [*command[:place], *(word for pair in sets for word in pair), *command[place:]]
+    command[command.index(_SOURCE)] = film_url(info.path)
+    place = command.index(_OUTPUT)
+    return [*command[:place], *(word for pair in sets for word in pair), film_url(output), *command[place + 1 :]]
 
 
 def _default_rate(info: FilmInfo, timeline: Timeline, suffix: str) -> Fraction | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,13 +12,24 @@ from types import TracebackType
 import av
 
 from vidcolor.errors import MediaError
-from vidcolor.media.damage import HELD, LEFT_OUT, MENDED, MISSING, Damage, Ledger, promised_end, seconds
+from vidcolor.media.damage import (
+    HELD,
+    LASTING,
+    LEFT_OUT,
+    MENDED,
+    MISSING,
+    PLACED,
+    Damage,
+    Ledger,
+    promised_end,
+    seconds,
+)
+from vidcolor.media.ffv1 import Ffv1Check
 from vidcolor.media.luma import LumaFrame, luma_reader
 from vidcolor.media.opening import open_film
 from vidcolor.media.probe import FilmInfo, is_rgb
-from vidcolor.media.times import timed, usual_duration
+from vidcolor.media.times import FAR, ClockJumpError, Timed, placed, timed, usual_duration
 
-MAX_STEP_BACK = 1  # seconds that one frame may lie before the one shown before it
 MAX_STRANGE = 8  # frames in a row of another size or depth that may come from damage; then the film has changed
 MAX_GAP = 10  # seconds without a good frame that one may stand in for; a longer gap is one in the film's clock
 MIN_STEP = 0.75  # usual durations between a frame that stands in and its neighbours: fields share a frame
@@ -65,6 +77,8 @@ class FilmSource:
         self._failed: list[tuple[int | None, str]] = []  # packets that gave no frame yet: pts, what is wrong with them
         self._suspects: set[int] = set()  # pts of packets in which a strict decoder finds an error
         self._strange: list[int] = []  # times of frames in a row that do not look like the film
+        self._steps: deque[int] = deque(maxlen=8)  # between the times of the last frames
+        self._intact = Ffv1Check() if info.film_stream.codec == "ffv1" else None
         self._last_packet_pts = info.start_pts
         self._open(careful=not self.reopens)
 
@@ -124,12 +138,14 @@ class FilmSource:
 
     def __iter__(self) -> Iterator[LumaFrame]:
         read = luma_reader(self.info)
-        for pts, duration, frame in self._timed_frames():
+        for (pts, duration, frame), astray in self._placed_frames():
             if self._last is not None and pts <= self._last.pts:
-                self._check_jump(pts)
                 self._ledger.add(self._last.pts, "a frame does not come after the one before it", LEFT_OUT)
                 continue
             yield from self._wanted(self._settle(pts, frame.is_corrupt))
+            if astray:
+                self._ledger.add(pts, "the time of a frame is damaged", PLACED)
+            self._note_gap(pts)
             self._last = LumaFrame(pts, duration, read(frame), frame.interlaced_frame, frame.is_corrupt, frame)
             yield from self._wanted([self._last])
         yield from self._wanted(self._settle(None, False))
@@ -138,15 +154,15 @@ class FilmSource:
     def _wanted(self, frames: list[LumaFrame]) -> Iterator[LumaFrame]:
         yield from (frame for frame in frames if self._start is None or frame.pts >= self._start)
 
-    def _check_jump(self, pts: int) -> None:
-        """A single frame may be out of place; a film whose clock starts anew would lose all that follows."""
-        if (self._last.pts - pts) * self.info.time_base <= MAX_STEP_BACK:
+    def _note_gap(self, pts: int) -> None:
+        """Note where a film that went at a constant rate suddenly has no frame: what was there may be lost."""
+        if self._last is None:
             return
-        raise MediaError(
-            f"cannot go on in {self.info.path}",
-            f"at {seconds(self._last.pts, self.info):.3f} s its clock jumps back to {seconds(pts, self.info):.3f} s",
-            "Give it one clock first: ffmpeg -i FILM -c copy FIXED.mkv",
-        )
+        step, steps = pts - self._last.pts, self._steps
+        if len(steps) == steps.maxlen and max(steps) - min(steps) <= 1 and step > 1.5 * max(steps):
+            missing = f"there is no frame for {seconds(step - max(steps), self.info):.3f} s"
+            self._ledger.add(self._last.pts + max(steps), missing, LASTING, certain=False)
+        steps.append(step)
 
     def _check_end(self) -> None:
         ends = None if self._last is None else self._last.pts + self._last.duration
@@ -202,27 +218,42 @@ class FilmSource:
             return False
         return following is None or following - time >= least
 
-    def _timed_frames(self) -> Iterator[tuple[int, int, av.VideoFrame]]:
-        """Decoded frames with pts and duration; careful from the first damage on, and from there on to the end.
+    def _placed_frames(self) -> Iterator[tuple[Timed, bool]]:
+        """Decoded frames as `placed` gives them; careful from the first damage on, and from there on to the end.
 
         The frames that were shown before it are not damaged, and the same whoever decodes them.
         """
-        container = self.info.container
         if not self._careful:
             try:
-                yield from timed(container, self._in_threads(), self._usual)
+                yield from self._placed(self._in_threads())
                 return
             except _Damaged:
                 self._container.close()
                 self._open(careful=True)
-        again = self._last and self._last.pts
-        frames = timed(container, self._carefully(self._start if again is None else again), self._usual)
-        yield from (item for item in frames if again is None or item[0] > again)
+        yield from self._placed(self._carefully(self._start if self._last is None else self._last.pts))
+
+    def _placed(self, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[Timed, bool]]:
+        """What comes after the last frame."""
+        last = self._last and self._last.pts
+        items = timed(self.info.container, frames, self._usual)
+        if last is not None:
+            items = itertools.dropwhile(lambda item: item[0] <= last, items)
+        try:
+            yield from placed(items, last, round(FAR / self.info.time_base), self._usual)
+        except ClockJumpError as jump:
+            before, after = (seconds(pts, self.info) for pts in jump.args)
+            raise MediaError(
+                f"cannot go on in {self.info.path}",
+                f"at {before:.3f} s its clock jumps back to {after:.3f} s",
+                "Give it one clock first: ffmpeg -i FILM -c copy FIXED.mkv",
+            ) from jump
 
     def _in_threads(self) -> Iterator[av.VideoFrame]:
         """Frames up to the first damage. Each waits for those that may be decoded before it but shown after it."""
         waiting: deque[av.VideoFrame] = deque()
         for packet in self._packets(self._start):
+            if self._intact is not None and packet.size and not self._intact(bytes(packet)):
+                raise _Damaged
             context = self._stream.codec_context
             try:
                 frames = packet.decode() if packet.size else context.decode(None)
@@ -255,6 +286,8 @@ class FilmSource:
             yield from (frame for frame in frames if self._is_usable(frame))
 
     def _is_flawless(self, packet: av.Packet) -> bool:
+        if self._intact is not None and not self._intact(bytes(packet)):
+            return False
         if self._strict is None:
             return True
         try:

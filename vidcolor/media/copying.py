@@ -1,0 +1,65 @@
+"""Which streams of a damaged film can still be copied."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import ffmpeg
+
+from vidcolor.errors import MediaError
+from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
+from vidcolor.media.opening import DEMUXERS, film_url
+from vidcolor.media.probe import FilmInfo, StreamInfo
+from vidcolor.media.streams import TRANSPORT_STREAM, StreamPlan
+
+READ_OPTIONS = {"protocol_whitelist": "file,pipe", "format_whitelist": DEMUXERS}
+"""Options of a film as an input of ffmpeg: it reads this file and nothing that it names."""
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def stream_filter(info: FilmInfo, stream: StreamInfo, suffix: str) -> str | None:
+    """The bitstream filter that a copied stream needs.
+
+    The one for AAC from transport streams FFmpeg would add by itself, in the muxer, where a single damaged packet ends
+    all; given here, it loses that packet alone.
+    """
+    from_adts = stream.codec == "aac" and info.container in ("mpegts", "aac") and suffix not in TRANSPORT_STREAM
+    return "aac_adtstoasc" if from_adts else None
+
+
+def is_full_disk(error: MediaError) -> bool:
+    """Whether ffmpeg failed for want of room."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _DISK
+
+
+def without_damaged(info: FilmInfo, plans: Iterable[StreamPlan], suffix: str, folder: Path) -> Iterator[StreamPlan]:
+    """The same plans, less the streams that cannot be copied even alone; these are to be dropped, with a note.
+
+    Args:
+        folder: for trials, which may be as large as a stream.
+    """
+    for plan in plans:
+        why = _why_not(info, plan, folder / f"trial{suffix}") if plan.action in ("copy", "convert") else ""
+        note = f"{plan.stream.kind} stream {plan.stream.index} ({plan.stream.codec}) is left out: it is damaged ({why})"
+        yield replace(plan, action="drop", note=note) if why else plan
+
+
+def _why_not(info: FilmInfo, plan: StreamPlan, trial: Path) -> str:
+    stream = ffmpeg.input(film_url(info.path), **READ_OPTIONS)[str(plan.stream.index)]
+    options = {"c": plan.codec if plan.action == "convert" else "copy"}
+    if bitstream_filter := stream_filter(info, plan.stream, trial.suffix):
+        options["bsf"] = bitstream_filter
+    graph = ffmpeg.output(stream, film_url(trial), **options).global_args("-nostdin", "-loglevel", "error")
+    try:
+        run_ffmpeg(ffmpeg.compile(graph, cmd=find_ffmpeg(), overwrite_output=True), "trial")
+        return ""
+    except MediaError as error:
+        if is_full_disk(error):
+            raise
+        return error.why.split(": ", 1)[-1].split(" | ")[0]
+    finally:
+        trial.unlink(missing_ok=True)
