@@ -14,9 +14,9 @@ def run(film, ab, strength=1.0, start=0):
     window, done, answers = TemporalWindow(strength), [], iter(ab)
 
     def answer(decisions):
-        for needed in decisions:
+        for factor in decisions:
             ab_ = next(answers)
-            done.extend(window.push(ab_ if needed else None))
+            done.extend(window.push(None if factor is None else ab_))
 
     for number, picture in enumerate(film, start):
         answer(window.see(picture, number // PACE))

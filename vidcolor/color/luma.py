@@ -57,6 +57,8 @@ class LumaView:
         """(w, h) of the network's input, `inner` padded."""
         self.ab_size = tuple(side // output_stride for side in self.inner)
         """(w, h) of the ab grid that covers the picture."""
+        self.small_black = fmt.black >> (fmt.depth - 8)
+        """Code of black in `small_luma`."""
         self._table = lightness_table(fmt)
 
     def shrink(self, y: np.ndarray) -> np.ndarray:

@@ -20,8 +20,9 @@ from vidcolor.film.journal import ChunkRecord
 from vidcolor.film.pipeline import StageClock, in_thread, opencv_on_one_thread
 from vidcolor.film.plan import Plan
 from vidcolor.files import sha256, whole_file
+from vidcolor.media.frames import open_writer
 from vidcolor.media.probe import FilmInfo
-from vidcolor.media.sink import ChunkWriter
+from vidcolor.media.sequence_source import open_source
 from vidcolor.media.source import FilmSource, LumaFrame
 from vidcolor.temporal.keys import PACE
 from vidcolor.temporal.window import TemporalWindow
@@ -85,13 +86,13 @@ def open_at(info: FilmInfo, first_pts: int, threads: int, on_damage: str = "hold
     needed = TemporalWindow.CONTEXT_BEFORE
     back = max(1, round(2 * needed / (info.average_rate or 25) / info.time_base))
     while first_pts - back > info.start_pts:
-        with FilmSource(info, threads, first_pts - back, on_damage) as trial:
+        with open_source(info, threads, first_pts - back, on_damage) as trial:
             pts = itertools.takewhile(lambda pts: pts < first_pts, (frame.pts for frame in trial))
             enough = sum(1 for _ in itertools.islice(pts, needed)) == needed
         if enough:
-            return FilmSource(info, threads, first_pts - back, on_damage)
+            return open_source(info, threads, first_pts - back, on_damage)
         back *= 4
-    return FilmSource(info, threads, None, on_damage)
+    return open_source(info, threads, None, on_damage)
 
 
 def decode(source: FilmSource, span: Range, view: LumaView, clock: StageClock) -> Iterator[Shown]:
@@ -140,14 +141,14 @@ def colour(
     waiting: deque[LumaFrame] = deque()
     batch = Batch()
 
-    def take(decisions: list[bool]) -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
+    def take(decisions: list[float | None]) -> Iterator[tuple[LumaFrame, np.ndarray, bool]]:
         nonlocal batch
-        for needed in decisions:
+        for factor in decisions:
             shown = undecided.popleft()
             waiting.append(shown.frame)
-            asked.append((batch, len(batch.lightness)) if needed else None)
-            if needed:
-                batch.lightness.append(shown.lightness)
+            asked.append(None if factor is None else (batch, len(batch.lightness)))
+            if factor is not None:
+                batch.lightness.append(shown.lightness if factor == 1 else np.minimum(shown.lightness * factor, 100))
             if len(batch.lightness) >= backend.batch:
                 yield from start()
                 batch = Batch()
@@ -207,7 +208,7 @@ def coloured_frames(
 ) -> Iterator[Iterator[Coloured]]:
     """The frames of `span`, in order and in colour; the stages before them work ahead in threads of their own."""
     view = view_of(plan)
-    window = TemporalWindow(plan.options.smooth)
+    window = TemporalWindow(plan.options.smooth, view.small_black)
     with (
         opencv_on_one_thread(),
         in_thread(decode(source, span, view, clock), AHEAD) as shown,
@@ -244,7 +245,7 @@ def make_chunks(
             index = plan.chunk_of(item.frame.pts)
             name = f"chunk-{index:06}{plan.encoding.chunk_suffix}"
             written: list[tuple[int, int, bool]] = []
-            with whole_file(folder / name) as temporary, ChunkWriter(temporary, plan.encoding, info, plan.threads * 3 // 2 or 1) as writer:
+            with whole_file(folder / name) as temporary, open_writer(temporary, plan.encoding, info, plan.threads * 3 // 2 or 1) as writer:
                 while item is not None and plan.chunk_of(item.frame.pts) == index:
                     with clock("encode"):
                         writer.write(item.frame.pts, item.frame.duration, item.frame.y, item.u, item.v)

@@ -77,7 +77,7 @@ def evaluate_film(
     clock, pace, whole = StageClock(), Pace(info), Range(info.start_pts, None)
     with FilmSource(info, threads) as source, in_thread(decode(source, whole, view, clock), AHEAD) as shown:
         answers = [
-            colour(frames, backend, view, TemporalWindow(smooth), pace, clock)
+            colour(frames, backend, view, TemporalWindow(smooth, view.small_black), pace, clock)
             for frames, backend, smooth in zip(itertools.tee(shown), backends, (options.smooth, 0), strict=True)
         ]
         found = list(_measure(zip(*answers, strict=True), info, view, options.saturation, progress))

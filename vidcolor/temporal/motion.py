@@ -136,10 +136,10 @@ class MotionWindow:
         self._last: np.ndarray | None = None
         self._oldest = 0
 
-    def add(self, small_luma: np.ndarray, cut: bool) -> None:
-        """The next frame: luma (h, w) uint8, and whether it is the first after a cut."""
+    def add(self, small_luma: np.ndarray, cut: bool, even: np.ndarray | None = None) -> None:
+        """The next frame: luma (h, w) uint8, whether it is the first after a cut, and its luma at even exposure."""
         n = self.count
-        self._codes[n] = motion_luma(small_luma)
+        self._codes[n] = motion_luma(small_luma if even is None else even)
         self._luma[n] = self._codes[n].astype(np.float32)
         if self._estimate is None:
             self._estimate = MotionEstimator(*self._codes[n].shape)

@@ -1,4 +1,4 @@
-"""Cuts, key frames and smoothing joined, with their delays added up: what a film's chunk talks to."""
+"""Cuts, exposure, key frames and smoothing joined, with their delays added up: what a film's chunk talks to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 
 from vidcolor.temporal.cuts import CutDetector
+from vidcolor.temporal.exposure import Exposure, exposed
 from vidcolor.temporal.keys import KeyFrames
 from vidcolor.temporal.motion import MotionWindow
 from vidcolor.temporal.smoother import Smoother
@@ -23,23 +24,28 @@ class TemporalWindow:
     begins or ends) gets for its own frames, bit for bit, what one run over the whole film gives.
 
     Args:
-        strength: of the smoother, 0 (off) … 1. At 0 the network is shown every frame and ab comes out as it went in.
+        strength: of the smoother, 0 (off) … 1. At 0 the network is shown every frame as it is, and ab comes out as it
+            went in.
+        black: 8-bit code of black.
     """
 
-    CONTEXT_BEFORE = CutDetector.LOOKBACK + KeyFrames.LOOKBACK + Smoother.LOOKBACK
-    CONTEXT_AFTER = CutDetector.LATENCY + KeyFrames.REACH + Smoother.DELAY
+    CONTEXT_BEFORE = CutDetector.LOOKBACK + Exposure.REACH + KeyFrames.LOOKBACK + Smoother.LOOKBACK
+    CONTEXT_AFTER = CutDetector.LATENCY + Exposure.REACH + KeyFrames.REACH + Smoother.DELAY
 
-    def __init__(self, strength: float = 1.0) -> None:
-        self._cuts = CutDetector()
+    def __init__(self, strength: float = 1.0, black: int = 16) -> None:
+        self._cuts, self._exposure, self._black = CutDetector(), Exposure(black), black
         self._motion = MotionWindow()
         self._keys = KeyFrames(self._motion, every=strength == 0)
         self._smoother = Smoother(self._motion, self._keys, strength)
+        self._even = strength > 0
         self._seen: deque[tuple[np.ndarray, int]] = deque()
+        self._uneven: deque[tuple[np.ndarray, int, bool]] = deque()
+        self._factors: deque[float] = deque()
         self._pace: int | None = None
         self._begins_shot: deque[bool] = deque()
         self._given = 0
 
-    def see(self, small_luma: np.ndarray, pace: int) -> list[bool]:
+    def see(self, small_luma: np.ndarray, pace: int) -> list[float | None]:
         """The next frame.
 
         Args:
@@ -47,23 +53,42 @@ class TemporalWindow:
             pace: a number that rises every `keys.PACE` frames' worth of time, a function of the frame's time alone.
 
         Returns:
-            For the frames that are decided now, in order: whether the network must be shown it.
+            For the frames that are decided now, in order: the factor by which L* is multiplied before the network is
+            shown it, so that exposure is even; None where the network need not see the frame.
         """
         self._seen.append((small_luma, pace))
-        return self._decide(self._cuts.push(small_luma), film_ends=False)
+        self._add(self._expose(self._cuts.push(small_luma)))
+        return self._decide(film_ends=False)
 
-    def see_end(self) -> list[bool]:
+    def see_end(self) -> list[float | None]:
         """The same for the frames that remain."""
-        return self._decide(self._cuts.flush(), film_ends=True)
+        self._add(self._expose(self._cuts.flush()))
+        self._add(self._exposure.flush())
+        return self._decide(film_ends=True)
 
-    def _decide(self, cuts: list[bool], film_ends: bool) -> list[bool]:
+    def _expose(self, cuts: list[bool]) -> list[float]:
+        factors = []
         for cut in cuts:
             small_luma, pace = self._seen.popleft()
-            self._motion.add(small_luma, cut)
+            self._uneven.append((small_luma, pace, cut))
+            factors += self._exposure.push(small_luma, cut)
+        return factors
+
+    def _add(self, factors: list[float]) -> None:
+        for factor in factors:
+            small_luma, pace, cut = self._uneven.popleft()
+            self._factors.append(factor if self._even else 1.0)
+            self._motion.add(small_luma, cut, exposed(small_luma, factor, self._black))
             self._keys.add(begins_pace=pace != self._pace)
             self._begins_shot.append(cut)
             self._pace = pace
-        return self._keys.decide(film_ends)
+
+    def _decide(self, film_ends: bool) -> list[float | None]:
+        decisions = []
+        for needed in self._keys.decide(film_ends):
+            factor = self._factors.popleft()
+            decisions.append(factor if needed else None)
+        return decisions
 
     def push(self, ab: np.ndarray | None) -> list[tuple[int, np.ndarray, bool]]:
         """The network's answer (2, h, w) float32 in Lab units to the next frame, None if it was not asked.

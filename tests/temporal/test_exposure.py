@@ -1,0 +1,76 @@
+"""Flicker of exposure is taken out of what the network sees, and nothing else is."""
+
+import numpy as np
+import pytest
+from scenes import flicker, luma, shot
+
+from vidcolor.temporal.exposure import LARGEST, Exposure
+from vidcolor.temporal.window import TemporalWindow
+
+BLACK = 16
+
+
+def factors(film, cuts=()):
+    exposure, done = Exposure(BLACK), []
+    for n, picture in enumerate(film):
+        done += exposure.push(picture, n in cuts)
+    done += exposure.flush()
+    assert len(done) == len(film)
+    return np.array(done)
+
+
+def raised(film):
+    """With room for flicker between black and white."""
+    return BLACK + film * 0.6
+
+
+def test_flicker_is_evened_out():
+    still = raised(np.repeat(shot(1, 1), 60, 0))
+    film = luma(BLACK + flicker(still - BLACK, 3, 0.08))
+    seen = (film.astype(float) - BLACK).mean((1, 2)) * factors(film)
+    before = (film.astype(float) - BLACK).mean((1, 2))
+    assert before.std() / before.mean() > 0.06
+    assert seen.std() / seen.mean() < 0.03
+
+
+def test_flicker_of_a_moving_picture_is_evened_out():
+    calm = raised(shot(2, 60, (1.2, 0.4)))
+    gains = 1 + 0.08 * np.random.default_rng(4).standard_normal(60)
+    film = luma(BLACK + (calm - BLACK) * gains[:, None, None])
+    left = gains * factors(film)
+    assert np.diff(left).std() < 0.35 * np.diff(gains).std()
+
+
+def test_a_steady_camera_move_is_left_alone():
+    assert np.abs(factors(luma(raised(shot(3, 60, (1.5, 0.5))))) - 1).max() < 0.02
+
+
+def test_a_still_picture_is_left_alone():
+    assert (factors(luma(np.repeat(shot(4, 1), 20, 0))) == 1).all()
+
+
+def test_exposure_is_not_evened_across_a_cut():
+    dark, bright = raised(np.repeat(shot(5, 1), 20, 0)) * 0.4, raised(np.repeat(shot(6, 1), 20, 0))
+    assert (factors(luma(np.concatenate((dark, bright))), cuts={20}) == 1).all()
+
+
+def test_one_white_frame_is_not_made_black():
+    film = luma(raised(np.repeat(shot(7, 1), 20, 0)))
+    film[10] = 235
+    assert factors(film).min() >= 1 / LARGEST
+
+
+@pytest.mark.parametrize("strength", [0, 1])
+def test_the_network_is_told_the_factor_unless_smoothing_is_off(strength):
+    film = luma(BLACK + flicker(raised(np.repeat(shot(1, 1), 40, 0)) - BLACK, 3, 0.08))
+    window, told = TemporalWindow(strength, BLACK), []
+    for n, picture in enumerate(film):
+        told += window.see(picture, n // 4)
+    told += window.see_end()
+    assert len(told) == len(film)
+    asked = {n: factor for n, factor in enumerate(told) if factor is not None}
+    if strength == 0:
+        assert list(asked.values()) == [1.0] * len(film)
+    else:
+        assert len(asked) < len(film)
+        assert all(factor == pytest.approx(factors(film)[n]) for n, factor in asked.items())
