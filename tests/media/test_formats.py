@@ -73,7 +73,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path):
             choose_encoding(info, **choice)
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", [name for name, codec in CODECS.items() if not codec.hardware])
 def test_aspect_tags_and_times_with_every_codec(codec, tmp_path):
     path = tmp_path / "film.mkv"
     tags = "setsar=16/11,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=limited"

@@ -49,9 +49,10 @@ def _checks() -> Iterator[Check]:
     yield "PyAV", *_tried(_pyav)
     yield "ffmpeg", *_tried(_ffmpeg)
     yield "OpenVINO", *_tried(_openvino)
-    for codec in CODECS:
+    for name, codec in CODECS.items():
         with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
-            yield f"encoder {codec}", *_tried(lambda codec=codec, folder=folder: encode_two_frames(codec, Path(folder)))
+            works, found = _tried(lambda name=name, folder=folder: encode_two_frames(name, Path(folder)))
+        yield f"encoder {name}", None if codec.hardware and not works else works, found
     yield "torch", *_optional("torch", "pip install 'vidcolor[train]'   (training, export, GPUs without TensorRT)")
     yield "TensorRT", *_optional("tensorrt", "pip install 'vidcolor[tensorrt]'   (NVIDIA GPUs)")
     yield "TensorRT-RTX", *_optional("tensorrt-rtx", "pip install 'vidcolor[tensorrt-rtx]'   (GeForce and RTX GPUs)")

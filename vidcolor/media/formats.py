@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from vidcolor.color.yuv import YuvFormat
 from vidcolor.errors import UsageError
+from vidcolor.media.hardware import encoder_obstacle
 from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import UNSPECIFIED, FilmInfo
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, cannot_copy
@@ -73,6 +74,8 @@ class Codec:
     full_range: bool = True  # can say that luma is full range
     odd: bool = True  # takes sizes that are no multiple of a chroma sample
     least: int = 1  # pixels that a side must have
+    crf_option: str = "crf"  # what the encoder calls constant quality
+    hardware: bool = False  # a part of a GPU: only if asked for, and only where it can be opened
 
 
 _X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -104,9 +107,27 @@ CODECS = {
             preset="hq", presets=("proxy", "lt", "standard", "hq", "4444", "4444xq"), preset_option="profile",
             interlaced=True, full_range=False,
         ),
+        *(
+            # bf=0: which frames are reordered is the same on all GPUs. b=0: quality alone decides the rate.
+            Codec(
+                f"{name}_nvenc", f"{name}_nvenc", suffixes, ".mp4", "mp4", (8,), ((2, 2), (1, 1)) if least < 192 else ((2, 2),),
+                crf=crf, max_crf=51, preset="p5", presets=tuple(f"p{i}" for i in range(1, 8)),
+                options=(("rc", "vbr"), ("b", "0"), ("bf", "0")), odd=False, least=least, crf_option="cq", hardware=True,
+            )
+            for name, suffixes, crf, least in (
+                ("h264", _GENERAL, 19, 146), ("hevc", _GENERAL, 21, 130), ("av1", (".mp4", ".mkv", ".webm"), 25, 192),
+            )
+        ),
     )
 }  # fmt: skip
 
+LIST_SUFFIX = ".json"  # of a chunk that is a list of pictures
+_PICTURES = {  # by suffix: encoder, its options, and pixel format by depth
+    ".tif": ("tiff", (("compression_algo", "raw"),), {8: "rgb24", 16: "rgb48le"}),
+    ".png": ("png", (), {8: "rgb24", 16: "rgb48be"}),
+    ".dpx": ("dpx", (), {8: "rgb24", 10: "gbrp10be", 12: "gbrp12be", 16: "rgb48be"}),
+}
+_PICTURES[".tiff"] = _PICTURES[".tif"]
 _RAW = Codec("raw", "rawvideo", (".nut", ".y4m"), "", "", (8, 9, 10, 12, 14, 16), _ALL, lossless=True, interlaced=True)
 
 
@@ -114,7 +135,7 @@ _RAW = Codec("raw", "rawvideo", (".nut", ".y4m"), "", "", (8, 9, 10, 12, 14, 16)
 class Encoding:
     """How a film will be written: decided once, before any work."""
 
-    codec: str  # a key of CODECS, or "raw"
+    codec: str  # a key of CODECS, "raw", or the kind of pictures
     encoder: str
     pix_fmt: str
     format: YuvFormat  # of the planes that the encoder is given
@@ -125,6 +146,11 @@ class Encoding:
     chunk_suffix: str
     reason: str  # why this codec and container
     conversions: tuple[str, ...]  # what will not be as in the source, a sentence each
+
+    @property
+    def pictures(self) -> bool:
+        """Whether every frame becomes a file of its own."""
+        return self.chunk_suffix == LIST_SUFFIX
 
     def prepare(self, info: FilmInfo) -> FilmInfo:
         """`info` with the format that the encoder takes: sources opened with it hand on luma of that depth."""
@@ -194,6 +220,7 @@ def pipe_encoding(info: FilmInfo, form: str) -> Encoding:
         "matrix, primaries and transfer": {tags.matrix, tags.primaries, tags.transfer} != {UNSPECIFIED},
         "the order of its fields": form == "nut" and info.interlaced,
         "rotation": info.rotation != 0,
+        "HDR metadata": info.hdr is not None or bool(info.dynamic_hdr),
     }
     if any(unsaid.values()):
         what = ", ".join(name for name, there in unsaid.items() if there)
@@ -217,10 +244,55 @@ def pipe_encoding(info: FilmInfo, form: str) -> Encoding:
     )
 
 
+def picture_encoding(
+    info: FilmInfo, codec: str = "auto", crf: float | None = None, preset: str | None = None, suffix: str | None = None
+) -> Encoding:
+    """How a film becomes numbered pictures: R'G'B' of the least depth that holds its luma.
+
+    Args:
+        codec, crf, preset: have no meaning for pictures and are refused.
+        suffix: of the pictures.
+
+    Raises:
+        UsageError: pictures of another kind, or an option that has no meaning.
+    """
+    suffix = (suffix or "").lower()
+    if suffix not in _PICTURES:
+        known = ", ".join(sorted(_PICTURES))
+        raise UsageError(f"no sequence can be written as '{suffix}'", f"it can be {known}", "Change -o.")
+    if codec != "auto" or crf is not None or preset is not None:
+        option = "--codec" if codec != "auto" else "--crf" if crf is not None else "--preset"
+        raise UsageError(f"{option} has no meaning for pictures", "they are written without loss", "Leave it out.")
+    encoder, options, formats = _PICTURES[suffix]
+    depth = next(depth for depth in formats if depth >= info.format.depth)
+    form = replace(info.format, depth=depth, full_range=True, chroma_width=1, chroma_height=1, siting="center")
+    conversions = [f"frames become {depth}-bit R'G'B', whose {_matrix_name(form)} luma is the film's within rounding"]
+    if info.sequence is None:
+        conversions.append("pictures have no times: they are numbered from 1 in the order in which frames are shown")
+    if info.rotation:
+        conversions.append("pictures cannot say that they are to be turned: they stay as they are stored")
+    return Encoding(
+        codec=suffix[1:],
+        encoder=encoder,
+        pix_fmt=formats[depth],
+        format=form,
+        options=options,
+        lossless=True,
+        interlaced=False,
+        suffix=suffix,
+        chunk_suffix=LIST_SUFFIX,
+        reason="asked for",
+        conversions=tuple(conversions),
+    )
+
+
 def _choose_codec(info: FilmInfo, name: str, suffix: str | None) -> tuple[Codec, str]:
     if name != "auto":
         if name not in CODECS:
             raise UsageError(f"unknown codec '{name}'", f"known: auto, {', '.join(CODECS)}", "See: vidcolor encoders")
+        if CODECS[name].hardware and (why := encoder_obstacle(CODECS[name].encoder)):
+            plain = name.removesuffix("_nvenc")
+            raise UsageError(f"--codec {name} cannot be used here", why, f"Try --codec {plain}; see: vidcolor doctor")
         return CODECS[name], "asked for"
     if suffix == ".webm":
         return CODECS["av1"], "WebM holds no H.264 or HEVC"
@@ -286,7 +358,7 @@ def _options(codec: Codec, crf: float | None, preset: str | None, form: YuvForma
         known = ", ".join(codec.presets) or "none"
         raise UsageError(f"--preset {preset} cannot be used with {codec.name}", f"known: {known}")
     if codec.crf is not None:
-        options["crf"] = f"{codec.crf if crf is None else crf:g}"
+        options[codec.crf_option] = f"{codec.crf if crf is None else crf:g}"
     default = "4444" if codec.name == "prores" and form.chroma_width == 1 else codec.preset
     if default is not None:
         options[codec.preset_option] = preset or default

@@ -14,7 +14,7 @@ from vidcolor.media.probe import probe
 from vidcolor.media.sink import ChunkWriter
 from vidcolor.media.source import FilmSource
 
-SIDE = 64  # pixels; every encoder takes it
+SIDE = 256  # pixels; every encoder takes it
 
 
 def encode_two_frames(codec: str, folder: Path) -> str:
