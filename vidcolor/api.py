@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vidcolor.config import RunOptions
+from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.film.events import Event, Report
 from vidcolor.film.run import colour_film
 from vidcolor.film.still import StillColourer
@@ -22,6 +22,7 @@ def colorize_video(
     *,
     overwrite: bool = False,
     report: Report | None = None,
+    work: WorkOptions = WorkOptions(),
 ) -> Event:
     """Colour a film, as `vidcolor run` does.
 
@@ -31,6 +32,7 @@ def colorize_video(
         options: how; see `vidcolor.config.RunOptions`.
         overwrite: replace `output` if it is there.
         report: called with every event (docs/json.md) while the work goes on.
+        work: where unfinished work is kept, and whether a run goes on from it; see `vidcolor.config.WorkOptions`.
 
     Returns:
         The film's entry of the summary: output, frames, seconds, fps, model, what was converted or damaged.
@@ -42,7 +44,7 @@ def colorize_video(
     options.validate()
     ignore: Any = lambda event: None  # noqa: E731
     return colour_film(
-        Path(source), Path(output), False, options, overwrite=overwrite, dry_run=False, report=report or ignore
+        Path(source), Path(output), False, options, overwrite=overwrite, dry_run=False, report=report or ignore, work=work
     )
 
 

@@ -183,6 +183,28 @@ def test_work_is_kept_where_it_is_asked_to_be(piece, tmp_path):
     assert not list(work.iterdir())
 
 
+def test_work_in_another_place_is_named(piece, tmp_path):
+    out, work = tmp_path / "out.mkv", tmp_path / "work"
+    work.mkdir()
+    colour(piece, out, stop=30)
+    plan = plan_of(colour(piece, out, work=WorkOptions(work)))
+    assert plan["chunks_done"] == 0
+    assert [other["differs"] for other in plan["other_work"]] == [("it is the same job with another --workdir",)]
+    with pytest.raises(UsageError, match="exists already.* rm -r .*vidcolor-"):
+        colour(piece, out)
+
+
+def test_names_may_be_long_and_strange(piece, tmp_path):
+    for name in ("[a]*?'\n.mkv", "x" * 250 + ".mkv", "-o.mkv", os.fsdecode(b"\xff\xfe.mkv")):
+        out = tmp_path / name
+        colour(piece, out, stop=30)
+        events = colour(piece, out, saturation=0.5, stop=1)
+        assert len(plan_of(events)["other_work"]) == 1
+        assert plan_of(colour(piece, out))["chunks_done"] == 2
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        out.unlink()
+
+
 def test_a_workdir_that_cannot_be_used_is_refused(piece, tmp_path):
     with pytest.raises(UsageError, match="mkdir"):
         colour(piece, tmp_path / "out.mkv", work=WorkOptions(tmp_path / "nowhere"))

@@ -110,12 +110,11 @@ class Plan:
         return fingerprint(*self._determining().values())
 
     def _determining(self) -> dict[str, object]:
-        status = self.info.path.stat()
         options = {name: value for name, value in asdict(self.options).items() if name not in _ELSEWHERE}
         encoding = {**asdict(self.encoding), "options": dict(self.encoding.options)}
         del encoding["reason"], encoding["conversions"]  # words about the rest
         return {
-            "source": {"path": str(self.info.path.resolve()), "size": status.st_size, "changed": status.st_mtime_ns},
+            "source": {"path": str(self.info.path.resolve()), "size": self.info.size, "changed": self.info.changed},
             "model": self.spec.name,
             "weights": self.weights.hash,
             "options": options,
@@ -132,7 +131,8 @@ class Plan:
     def differences(self, other: bytes) -> list[str]:
         """What `other`, the JSON of an earlier plan, has otherwise: a phrase each, less what only follows from another.
 
-        Whatever `other` holds, there is a phrase.
+        Returns:
+            Nothing if it is the same plan, and at least one phrase for anything else.
         """
         try:
             theirs = json.loads(other)
@@ -142,6 +142,8 @@ class Plan:
         if "fingerprint" not in old:
             return ["its plan cannot be read"]
         new = _flat(json.loads(self.to_json()))
+        if old == new:
+            return []
         keys = [key for key in new if key != "fingerprint" and old.get(key) != new[key]]
         follow = {key: tuple(p for lead in keys if lead != key for p in _LEADS.get(lead, ())) for key in keys}
         told = [_phrase(key, old.get(key), new[key]) for key in keys if not key.startswith(follow[key])]

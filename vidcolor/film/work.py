@@ -32,11 +32,6 @@ class WorkPlace:
     part: Path  # the finished film until it takes the target's name, in the same file system
     lock: Path  # held by the process that makes the target, with whatever options
 
-    @property
-    def leftovers(self) -> str:
-        """A pattern of the names beside `folder` that all jobs of this output have."""
-        return f"{_glob_safe(self.folder.name.rpartition('-')[0])}-*"
-
 
 @dataclass(frozen=True, slots=True)
 class OtherWork:
@@ -62,18 +57,22 @@ def work_place(target: Path, plan: Plan, workdir: Path | None) -> WorkPlace:
     Raises:
         UsageError: `workdir` cannot be used, or something in the folder leads out of it.
     """
-    name, job = target.name, plan.fingerprint()[:12]
-    if len(os.fsencode(name)) > _LONGEST:
-        name = f"{name[:30]}-{_hashed(name)}"
-    beside = f".{name}.vidcolor"
+    beside = target.with_name(f".{_short(target)}.vidcolor")
     if workdir is None:
-        folder = target.with_name(f"{beside}-{job}")
+        common = beside
     else:
         _check_workdir(workdir)
-        folder = workdir / f"{name}.{_hashed(str(target.resolve()))}.vidcolor-{job}"
-    part, lock = target.with_name(f"{beside}.part{target.suffix}"), target.with_name(f"{beside}.lock")
+        common = workdir / f"{_short(target)}.{_hashed(str(target.resolve()))}.vidcolor"
+    folder = common.with_name(f"{common.name}-{plan.fingerprint()[:12]}")
+    part, lock = (beside.with_name(beside.name + end) for end in (f".part{target.suffix}", ".lock"))
     _refuse_links(folder, folder / PLAN, folder / JOURNAL, lock)
     return WorkPlace(target, folder, part, lock)
+
+
+def _short(target: Path) -> str:
+    """The output's name, cut where names made from it would be too long for a file system."""
+    name = target.name
+    return name if len(os.fsencode(name)) <= _LONGEST else f"{name[:30]}-{_hashed(name)}"
 
 
 def _hashed(text: str) -> str:
@@ -166,21 +165,28 @@ def _clear(place: WorkPlace, resume: bool) -> None:
 
 
 def find_others(place: WorkPlace, plan: Plan) -> list[OtherWork]:
-    """Work of the same output under other plans. Nothing of it is touched."""
+    """Work of the same output that this job does not use, there and beside the output. Nothing of it is touched."""
+    common = place.folder.with_name(place.folder.name.rpartition("-")[0])
+    folders = dict.fromkeys([*_folders(common), *work_beside(place.target)])
     return [
         OtherWork(folder, len(chunks), sum(path.lstat().st_size for path in chunks), tuple(_differences(folder, plan)))
-        for folder in sorted(place.folder.parent.glob(place.leftovers))
-        if folder != place.folder and folder.is_dir() and not folder.is_symlink()
-        if (chunks := list(folder.glob("chunk-*")))
+        for folder in folders
+        if folder != place.folder and (chunks := list(folder.glob("chunk-*")))
     ]
+
+
+def work_beside(target: Path) -> list[Path]:
+    """Work folders beside an output, of whatever job."""
+    return _folders(target.with_name(f".{_short(target)}.vidcolor"))
+
+
+def _folders(common: Path) -> list[Path]:
+    """Folders whose names are `common`, a dash and a job."""
+    pattern = "".join(f"[{c}]" if c in "*?[" else c for c in common.name) + "-*"
+    return [path for path in sorted(common.parent.glob(pattern)) if path.is_dir() and not path.is_symlink()]
 
 
 def _differences(folder: Path, plan: Plan) -> list[str]:
     path = folder / PLAN
     readable = path.is_file() and not path.is_symlink()
-    return plan.differences(path.read_bytes() if readable else b"")
-
-
-def _glob_safe(name: str) -> str:
-    """`name` with the characters that have a meaning in a pattern made plain."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+    return plan.differences(path.read_bytes() if readable else b"") or ["it is the same job with another --workdir"]
