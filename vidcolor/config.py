@@ -32,6 +32,10 @@ class RunOptions:
     threads: int | None = None  # None: one for every core
     stdout_format: str = "auto"  # of a film on standard output: one of STDOUT_FORMATS
     on_damage: str = "hold"  # what becomes of frames that cannot be decoded: one of ON_DAMAGE
+    deinterlace: bool = False  # make interlaced frames whole
+    tag: bool = True  # say in the output's metadata that a machine chose the colours
+    provenance: bool = False  # write a record of it beside the output
+    verify: bool = False  # compare the output with its source at the end
     max_pixels: int = 1 << 26  # of a frame or picture: 8192×8192
     max_frames: int = 10_000_000  # of a film: 46 hours at 60 a second
 

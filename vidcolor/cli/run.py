@@ -66,6 +66,13 @@ class Time(click.ParamType):
     "--on-damage", type=click.Choice(ON_DAMAGE), default=DEFAULTS["on_damage"], show_default=True,
     help="Frames that cannot be decoded: show the one before in their place, leave them out, or fail.",
 )
+@click.option("--deinterlace", is_flag=True, help="Make interlaced frames whole (bwdif). [they stay interlaced]")
+@click.option("--verify", is_flag=True, help="Compare the finished film with its source; see: vidcolor verify.")
+@click.option("--provenance", is_flag=True, help="Write OUTPUT.provenance.json: hashes, model, options, shots.")
+@click.option(
+    "--no-tag", "tag", is_flag=True, flag_value=False, default=True,
+    help="Leave out of the metadata that a machine chose the colours.",
+)
 @click.option("--max-pixels", default=DEFAULTS["max_pixels"], show_default=True, help="Refuse larger frames and pictures.")
 @click.option("--max-frames", default=DEFAULTS["max_frames"], show_default=True, help="Refuse longer films.")
 @click.option("--workdir", type=click.Path(path_type=Path), help="Folder for work that is not finished. [beside the output, hidden]")

@@ -80,6 +80,7 @@ class TextReport:
             "progress": self._show_progress,
             "warning": lambda e: self._say(f"  warning: {e['message']}"),
             "shot": self._show_shot,
+            "verify": self._show_verify,
             "film": self._show_film,
             "summary": self._show_summary,
         }
@@ -174,6 +175,12 @@ class TextReport:
             self._say(f"  damaged at {where}: {entry['what']}{times}; {entry['done']}")
         if len(event["ledger"]) > MOST_DAMAGE:
             self._say(f"  damaged in {len(event['ledger']) - MOST_DAMAGE} places more: see --json")
+
+    def _show_verify(self, event: dict[str, Any]) -> None:
+        self.close()
+        if not event["conforms"] or self.verbose:
+            self.console.print(findings_table(event["findings"]))
+        self._say(f"  verified: {event['output']} {'conforms' if event['conforms'] else 'does not conform'} to its source")
 
     def _show_summary(self, event: dict[str, Any]) -> None:
         if len(event["films"]) > 1:

@@ -46,7 +46,7 @@ def run_batch(
         if many and output is not None:
             _make_folder(output, dry_run)
         for source in sources:
-            colour = _way_of(source, output, work)
+            colour = _way_of(source, output, work, options)
             try:
                 film = colour(source, output, many, options, overwrite=overwrite, dry_run=dry_run, report=report)
                 codes.append(0)
@@ -69,9 +69,11 @@ def run_batch(
     return summary
 
 
-def _way_of(source: Path, output: Path | None, work: WorkOptions) -> Callable[..., Event]:
+def _way_of(source: Path, output: Path | None, work: WorkOptions, options: RunOptions) -> Callable[..., Event]:
     """What colours `source`."""
     if is_stream(source, output):
+        if asked := [name for name in ("provenance", "verify") if getattr(options, name)]:
+            raise UsageError(f"--{asked[0]} needs files", "a pipe cannot be read again", "Leave it out, or use files.")
         return partial(colour_stream, work=work)
     return colour_still if is_picture(source) else partial(colour_film, work=work)
 

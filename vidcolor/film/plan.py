@@ -23,7 +23,10 @@ from vidcolor.models.weights import Weights, find_weights
 
 CHUNK_SECONDS = 20  # long enough that the extra key frame costs nothing, short enough to lose little
 # Options that are in a plan as what they came to ("auto" and its choice are the same job), and those that only refuse.
-_ELSEWHERE = frozenset(["model", "weights", "backend", "codec", "crf", "preset", "threads", "max_pixels", "max_frames", "stdout_format"])
+_ELSEWHERE = frozenset([
+    "model", "weights", "backend", "codec", "crf", "preset", "threads", "max_pixels", "max_frames", "stdout_format",
+    "tag", "provenance", "verify",
+])  # fmt: skip
 # Where plans differ in the first, differences that begin like the others follow from it.
 _LEADS = {
     "source.path": ("source.", "piece."),

@@ -23,6 +23,7 @@ from vidcolor.film.outputs import check_output, output_for
 from vidcolor.film.pipeline import StageClock
 from vidcolor.film.plan import CHUNK_SECONDS, Plan, make_plan
 from vidcolor.film.progress import Progress
+from vidcolor.film.provenance import STATEMENT, check_sidecar, shots_of_records, write_record
 from vidcolor.film.work import WorkPlace, find_others, owned, work_place
 from vidcolor.files import whole_file
 from vidcolor.media.damage import in_spans
@@ -30,8 +31,6 @@ from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import probe
 from vidcolor.media.remux import remux
 from vidcolor.media.streams import plan_streams
-
-STATEMENT = "Colour added by a machine (vidcolor): a guess, not a record."
 
 
 def colour_film(
@@ -49,14 +48,16 @@ def colour_film(
 
     Raises:
         VidcolorError: it could not be done; nothing stands under the final name, finished chunks stay for the next run.
+            Or, with `options.verify`, the film is finished and stands there, but does not conform to its source.
     """
     started = time.monotonic()
     info = probe(source)
     named = output_for(source, output, many, "")
     suffix = named.suffix if output is not None and named == output else None
-    encoding = choose_encoding(info, options.codec, options.crf, options.preset, suffix)
+    encoding = choose_encoding(info, options.codec, options.crf, options.preset, suffix, options.deinterlace)
     target = output_for(source, output, many, encoding.suffix)
     check_output(source, target, overwrite)
+    check_sidecar(target, options, overwrite)
     plan = make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
     backend = open_network(plan, report)
     plan = replace(plan, runtime=backend.info)
@@ -77,6 +78,12 @@ def colour_film(
             records = _join(plan, place, journal, clock, report)
         if not work.keep:
             shutil.rmtree(place.folder)
+    seconds = time.monotonic() - started
+    if options.provenance:
+        facts = {**choices(plan, backend), "encoder": _encoder(plan), "shots": shots_of_records(plan, records)}
+        write_record(source, target, options, {**facts, **_damage(plan, records)})
+    if options.verify:
+        check_conformance(source, target, options, report)
     return film_event(
         source,
         output=str(target),
@@ -86,12 +93,27 @@ def colour_film(
             sum(record.frames for record in records),
             records[-1].end_pts - records[0].first_pts,
             made,
-            time.monotonic() - started,
+            seconds,
         ),
         stages={name: round(spent, 3) for name, spent in clock.seconds.items()},
         **_damage(plan, records),
         converted=converted(plan),
     )
+
+
+def check_conformance(source: Path, target: Path, options: RunOptions, report: Report) -> None:
+    """Compare a finished film with its source, and report a `verify` event.
+
+    Raises:
+        MediaError: it does not conform.
+    """
+    from vidcolor.film.verify import verify
+
+    result = verify(source, target, options)
+    report(result.event())
+    if not result.conforms:
+        wrong = "; ".join(f"{f.what} ({f.note})" if f.note else f.what for f in result.findings if f.differs)
+        raise MediaError(f"{target} does not conform to {source}", wrong, f"It is kept: vidcolor verify {source} {target}")
 
 
 def _damage(plan: Plan, records: list[ChunkRecord]) -> dict[str, Any]:
@@ -183,7 +205,9 @@ def piece_of(plan: Plan) -> tuple[int, int | None] | None:
 
 
 def statement(plan: Plan) -> dict[str, str]:
-    """The container's comment: the source's own, if it has one, and that the colour is not."""
+    """The container's comment: the source's own, if it has one, and that the colour is not; nothing without `tag`."""
+    if not plan.options.tag:
+        return {}
     own = [value for name, value in plan.info.container_tags if name.lower() == "comment"]
     return {"comment": " ".join([*own[:1], STATEMENT])}
 
@@ -219,6 +243,11 @@ def figures(plan: Plan, frames: int, length: int, made: int, seconds: float) -> 
     }
 
 
+def _encoder(plan: Plan) -> str:
+    encoding = plan.encoding
+    return f"{encoding.encoder} {encoding.pix_fmt}, " + " ".join(f"{name}={value}" for name, value in encoding.options)
+
+
 def plan_event(
     plan: Plan, target: Path, backend: Backend, chunks_done: int, *, dry_run: bool, place: WorkPlace | None = None
 ) -> Event:
@@ -229,7 +258,6 @@ def plan_event(
         place: of the work. None: none is kept.
     """
     info, encoding = plan.info, plan.encoding
-    options_in_words = " ".join(f"{name}={value}" for name, value in encoding.options)
     return {
         "type": "plan",
         "kind": "film",
@@ -245,7 +273,7 @@ def plan_event(
         **choices(plan, backend),
         "model_reason": plan.model.reason,
         "backend_reason": plan.backend.reason,
-        "encoder": f"{encoding.encoder} {encoding.pix_fmt}, {options_in_words}: {encoding.reason}",
+        "encoder": f"{_encoder(plan)}: {encoding.reason}",
         "converted": converted(plan),
         "chunks": plan.estimated_chunks and max(plan.estimated_chunks, chunks_done),
         "chunks_done": chunks_done,

@@ -18,6 +18,7 @@ from vidcolor.color.yuv import YuvFormat, chroma_from_code, luma_from_code, yuv_
 from vidcolor.config import RunOptions
 from vidcolor.film.events import Event, Report, film_event, warning_event
 from vidcolor.film.outputs import check_output, output_for
+from vidcolor.film.provenance import check_sidecar, write_record
 from vidcolor.files import whole_file
 from vidcolor.media.pictures import read_picture, write_picture
 from vidcolor.models.registry import find_spec
@@ -77,6 +78,9 @@ def colour_still(
     target = output_for(source, output, many, source.suffix)
     picture = read_picture(source)
     check_output(source, target, overwrite)
+    check_sidecar(target, options, overwrite)
+    if options.verify:
+        report(warning_event(source, "--verify compares films only; a picture is not compared"))
     colourer = StillColourer(options, say=lambda text: report(warning_event(source, text)))
     plan = {
         "type": "plan",
@@ -100,5 +104,7 @@ def colour_still(
             write_picture(temporary, rgb, picture)
         info = colourer.info
         facts |= {"backend": info.name, "precision": info.precision, "device": info.device}
+        if options.provenance:
+            write_record(source, target, options, {k: v for k, v in facts.items() if k != "output"})
     facts["converted"] = list(picture.dropped)
     return film_event(source, kind="picture", **facts, seconds=round(time.monotonic() - started, 3), dry_run=dry_run)

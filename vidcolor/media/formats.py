@@ -146,6 +146,7 @@ class Encoding:
     chunk_suffix: str
     reason: str  # why this codec and container
     conversions: tuple[str, ...]  # what will not be as in the source, a sentence each
+    deinterlace: str = ""  # as in FilmInfo
 
     @property
     def pictures(self) -> bool:
@@ -153,12 +154,18 @@ class Encoding:
         return self.chunk_suffix == LIST_SUFFIX
 
     def prepare(self, info: FilmInfo) -> FilmInfo:
-        """`info` with the format that the encoder takes: sources opened with it hand on luma of that depth."""
-        return replace(info, format=self.format)
+        """`info` with the format that the encoder takes: sources opened with it hand on such frames."""
+        order = "progressive" if self.deinterlace else info.field_order
+        return replace(info, format=self.format, field_order=order, deinterlace=self.deinterlace)
 
 
 def choose_encoding(
-    info: FilmInfo, codec: str = "auto", crf: float | None = None, preset: str | None = None, suffix: str | None = None
+    info: FilmInfo,
+    codec: str = "auto",
+    crf: float | None = None,
+    preset: str | None = None,
+    suffix: str | None = None,
+    deinterlace: bool = False,
 ) -> Encoding:
     """Decide codec, pixel format and container for a film.
 
@@ -166,17 +173,23 @@ def choose_encoding(
         codec: a key of CODECS, or "auto".
         crf, preset: for the encoder; None is the codec's default.
         suffix: of the output if the user named one, such as ".mkv"; None follows the source.
+        deinterlace: make interlaced frames whole.
 
     Raises:
         UsageError: a codec, preset or container that does not exist or does not fit.
     """
-    chosen, reason = _choose_codec(info, codec, suffix)
+    chosen, reason = _choose_codec(replace(info, field_order="progressive") if deinterlace else info, codec, suffix)
     if min(info.width, info.height) < chosen.least:
         size = f"{info.width}x{info.height}"
         raise UsageError(
             f"{chosen.name} cannot hold a picture of {size}", f"its least side is {chosen.least}", "Try --codec ffv1."
         )
     conversions: list[str] = []
+    if deinterlace:
+        if info.interlaced:
+            conversions.append("interlaced frames are made whole (bwdif): every other line of them is interpolated")
+        deinterlace_by = info.field_order if info.interlaced and not info.frames_flagged else "flagged"
+        info = replace(info, field_order="progressive")
     form = _choose_format(info, chosen, conversions)
     depth = "" if form.depth == 8 else f"{form.depth}le"
     interlaced = info.interlaced and chosen.interlaced and _fits(info, form.chroma_width, form.chroma_height, True)
@@ -197,6 +210,7 @@ def choose_encoding(
         chunk_suffix=chosen.chunk_suffix,
         reason=reason,
         conversions=tuple(conversions),
+        deinterlace=deinterlace_by if deinterlace else "",
     )
 
 

@@ -97,6 +97,8 @@ class FilmInfo:
     chapters: tuple[Chapter, ...]
     container_tags: tuple[tuple[str, str], ...]
     hdr: HdrMetadata | None = None
+    frames_flagged: bool = False  # interlaced frames say so themselves; else, it is the container that does
+    deinterlace: str = ""  # how frames are made whole before they are handed on, as `deinterlaced` takes it; "": not
     dynamic_hdr: tuple[str, ...] = ()  # kinds of metadata that change from frame to frame, such as "HDR10+"
 
     @property
@@ -158,6 +160,7 @@ def probe(path: Path, opener: Callable[[Path], av.container.InputContainer] = op
             chapters=tuple(_chapter(chapter) for chapter in container.chapters()),
             container_tags=tuple(container.metadata.items()),
             hdr=read_hdr(first),
+            frames_flagged=first.interlaced_frame,
             dynamic_hdr=dynamic_hdr(first),
         )
 

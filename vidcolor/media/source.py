@@ -24,6 +24,7 @@ from vidcolor.media.damage import (
     promised_end,
     seconds,
 )
+from vidcolor.media.deinterlace import deinterlaced
 from vidcolor.media.ffv1 import Ffv1Check
 from vidcolor.media.luma import LumaFrame, luma_reader
 from vidcolor.media.opening import open_film
@@ -138,7 +139,8 @@ class FilmSource:
 
     def __iter__(self) -> Iterator[LumaFrame]:
         read = luma_reader(self.info)
-        for (pts, duration, frame), astray in self._placed_frames():
+        frames = self._placed_frames()
+        for (pts, duration, frame), astray in deinterlaced(self.info, frames) if self.info.deinterlace else frames:
             if self._last is not None and pts <= self._last.pts:
                 self._ledger.add(self._last.pts, "a frame does not come after the one before it", LEFT_OUT)
                 continue
@@ -324,6 +326,8 @@ class FilmSource:
         return False
 
     def _packets(self, start: int | None) -> Iterator[av.Packet]:
+        if start is not None and self.info.deinterlace:
+            start -= 1  # a frame is made whole beside the one before it
         first = self._seek(start) if start is not None else None
         if first is not None:
             yield first

@@ -53,7 +53,8 @@ def verify(
     and thrown away.
 
     Args:
-        options: those that the output was made with; `crf`, `preset`, `start`, `end` and `deinterlace` count.
+        options: those that the output was made with; `crf`, `preset`, `start`, `end`, `deinterlace` and
+            `on_damage` count.
         progress: told what is being done, how many frames of it are done, and of how many.
 
     Raises:
@@ -69,8 +70,8 @@ def verify(
     piece = piece_of(info, options)
     clock = Clock(info, output.suffix.lower(), piece)
     threads = options.threads or os.cpu_count() or 1
-    tally = compare_frames(info, made, clock, threads, progress)
-    findings = [*tally.findings(clock, made.time_base), judge_luma(info, encoding, tally, threads, progress)]
+    tally = compare_frames(info, made, clock, threads, options.on_damage, progress)
+    findings = [*tally.findings(clock, made.time_base), judge_luma(info, encoding, tally, threads, options.on_damage, progress)]
     findings += compare_picture(info, made, encoding)
     findings += compare_streams(info, made, piece is not None)
     findings += compare_chapters(info, made, piece is not None)
@@ -98,7 +99,7 @@ def _encoding_of(info: FilmInfo, made: FilmInfo, options: RunOptions) -> Encodin
         )
     ours = codec in CODECS and suffix in CODECS[codec].suffixes
     crf, preset = (options.crf, options.preset) if ours else (None, None)
-    return choose_encoding(info, codec if ours else "auto", crf, preset, suffix if ours else None)
+    return choose_encoding(info, codec if ours else "auto", crf, preset, suffix if ours else None, options.deinterlace)
 
 
 def compare_picture(info: FilmInfo, made: FilmInfo, encoding: Encoding) -> list[Finding]:

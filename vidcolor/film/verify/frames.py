@@ -101,19 +101,22 @@ def _times(times: list[Fraction]) -> str:
     return named + (f" and {len(times) - NAMED} more" if len(times) > NAMED else "")
 
 
-def compare_frames(info: FilmInfo, made: FilmInfo, clock: Clock, threads: int, progress: Progress) -> Tally:
+def compare_frames(
+    info: FilmInfo, made: FilmInfo, clock: Clock, threads: int, on_damage: str, progress: Progress
+) -> Tally:
     """Decode both films to their end, and pair frames by time.
 
     Args:
         info: of the source, with the `format` of the output's luma.
         made: of the output.
+        on_damage: what became of damaged frames of the source.
 
     Raises:
         MediaError: the source cannot be read to its end.
     """
     tally = Tally(unlike=(info.width, info.height) != (made.width, made.height))
     start = clock.first if clock.first > info.start_pts else None
-    with FilmSource(info, threads, start) as source, FilmSource(made, threads) as output:
+    with FilmSource(info, threads, start, on_damage) as source, FilmSource(made, threads) as output:
         ours = _readable(iter(output), tally)
         shown = next(ours, None)
         for frame in takewhile(lambda frame: clock.holds(frame.pts), source):

@@ -27,7 +27,9 @@ FRAME_MARGIN = 3.0
 NEAR = 48.13
 
 
-def judge_luma(info: FilmInfo, encoding: Encoding, tally: Tally, threads: int, progress: Progress) -> Finding:
+def judge_luma(
+    info: FilmInfo, encoding: Encoding, tally: Tally, threads: int, on_damage: str, progress: Progress
+) -> Finding:
     """The finding about the Y planes of all frames that have a partner.
 
     Args:
@@ -45,7 +47,7 @@ def judge_luma(info: FilmInfo, encoding: Encoding, tally: Tally, threads: int, p
         first = float(unequal[0] * info.time_base)
         note = f"the first that is not is at {first:.4f} s of the source"
         return Finding("luma", source, f"{pairs - len(unequal)} equal bit for bit", "differs", note)
-    plain = dict(plain_transcode(info, encoding, [pts for pts, _ in tally.errors], threads, progress))
+    plain = dict(plain_transcode(info, encoding, [pts for pts, _ in tally.errors], threads, on_damage, progress))
     return _beside_plain(info, encoding, tally.errors, plain, source)
 
 
@@ -80,7 +82,7 @@ def psnr(mean_square: float, peak: int) -> float:
 
 
 def plain_transcode(
-    info: FilmInfo, encoding: Encoding, wanted: list[int], threads: int, progress: Progress
+    info: FilmInfo, encoding: Encoding, wanted: list[int], threads: int, on_damage: str, progress: Progress
 ) -> Iterator[tuple[int, float]]:
     """(pts, sum of squared differences of luma) of the frames `wanted`, encoded without colour and decoded again.
 
@@ -91,8 +93,8 @@ def plain_transcode(
     start = begin if begin > info.start_pts else None
     with (
         TemporaryDirectory(prefix="vidcolor-") as folder,
-        FilmSource(info, threads, start) as encoded,
-        FilmSource(info, threads, start) as compared,
+        FilmSource(info, threads, start, on_damage) as encoded,
+        FilmSource(info, threads, start, on_damage) as compared,
     ):
         path, done = Path(folder) / f"plain{encoding.chunk_suffix}", 0
         frames = takewhile(lambda frame: frame.pts <= end, encoded)

@@ -1,0 +1,76 @@
+"""Where the colours of a film or picture come from: the statement in its metadata, and the record beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vidcolor import __version__
+from vidcolor.config import RunOptions
+from vidcolor.errors import UsageError
+from vidcolor.film.journal import ChunkRecord
+from vidcolor.film.plan import Plan
+from vidcolor.files import sha256, write_whole
+
+STATEMENT = "Colour added by a machine (vidcolor): a guess, not a record."
+
+
+def sidecar(target: Path) -> Path:
+    """Where the record of an output goes: beside it."""
+    return target.with_name(f"{target.name}.provenance.json")
+
+
+def check_sidecar(target: Path, options: RunOptions, overwrite: bool) -> None:
+    """Refuse to replace a record unasked.
+
+    Raises:
+        UsageError: there is one already.
+    """
+    path = sidecar(target)
+    if options.provenance and path.exists() and not overwrite:
+        raise UsageError(f"{path} exists already", "it was not touched", "Add --overwrite, or move it away.")
+
+
+def write_record(source: Path, target: Path, options: RunOptions, facts: dict[str, Any]) -> None:
+    """Write the record of a finished output, whole or not at all. docs/json.md describes it.
+
+    Args:
+        facts: what only the caller knows: model, weights, what ran it, shots.
+    """
+    record = {
+        "type": "provenance",
+        "statement": STATEMENT,
+        "vidcolor": __version__,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "source": _file(source),
+        "output": _file(target),
+        "options": {name: None if value is None else value for name, value in asdict(options).items()},
+        **facts,
+    }
+    write_whole(sidecar(target), (json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n").encode())
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def shots_of_records(plan: Plan, records: Sequence[ChunkRecord]) -> list[dict[str, Any]]:
+    """The shots that were coloured each as one: times in seconds from the film's first frame, and the exact ones."""
+    info = plan.info
+    begins = [records[0].first_pts, *(pts for record in records for pts in record.shots if pts > records[0].first_pts)]
+    ends = [*begins[1:], records[-1].end_pts]
+    return [
+        {
+            "start_time": float((begin - info.start_pts) * info.time_base),
+            "end_time": float((end - info.start_pts) * info.time_base),
+            "kind": "cut" if number or begin in records[0].shots else "start",
+            "start_pts": begin,
+            "end_pts": end,
+            "time_base": str(info.time_base),
+        }
+        for number, (begin, end) in enumerate(zip(begins, ends, strict=True))
+    ]
