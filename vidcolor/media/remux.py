@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -16,12 +17,15 @@ import ffmpeg
 
 from vidcolor.errors import MediaError
 from vidcolor.media.attachments import Attachment, take_out
+from vidcolor.media.copying import READ_OPTIONS, is_full_disk, stream_filter, without_damaged
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
 from vidcolor.media.formats import CODECS, Encoding, tick
 from vidcolor.media.opening import film_url
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sink import FIRST_PTS_TAG, FRAGMENTED, set_tags
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
+
+log = logging.getLogger(__name__)
 
 # Tags that describe the bytes of the source's film stream, not the film.
 _STALE = (
@@ -171,6 +175,7 @@ def remux(
     tags: Mapping[str, str] | None = None,
     piece: tuple[int, int | None] | None = None,
     scratch: Path | None = None,
+    say: Callable[[str], None] = log.warning,
 ) -> int:
     """Write the finished film: one run of ffmpeg, in which nothing is encoded but subtitles that must be converted.
 
@@ -186,6 +191,7 @@ def remux(
             begins when the source begins; sound and subtitles are cut to the piece, chapters are left out. None: the
             whole film.
         scratch: a folder for what must be unpacked on the way. None: the system's for temporary files.
+        say: told, a sentence each, of streams that are left out because their damage keeps them from being copied.
 
     Returns:
         How many frames were written.
@@ -201,8 +207,22 @@ def remux(
 
     with TemporaryDirectory(prefix=".vidcolor-", dir=scratch) as folder:
         attachments = take_out(info, (plan.stream for plan in plans if plan.action == "attach"), Path(folder))
-        command = _command(info, encoding, plans, timeline, output, tags or {}, piece, attachments)
-        run_ffmpeg(command, f"cannot put {output} together", feed)
+
+
+        def write(plans: Sequence[StreamPlan]) -> None:
+            command = _command(info, encoding, plans, timeline, output, tags or {}, piece, attachments)
+            run_ffmpeg(command, f"cannot put {output} together", feed)
+
+        try:
+            write(plans)
+        except MediaError as error:
+            fit = () if is_full_disk(error) else tuple(without_damaged(info, plans, output.suffix.lower(), Path(folder)))
+            lost = [new.note for old, new in zip(plans, fit, strict=False) if new != old]
+            if not lost:
+                raise
+            write(fit)
+            for note in lost:
+                say(note)
     return len(timeline.pts)
 
 
@@ -260,7 +280,7 @@ def _command(
     if rate is not None:
         shift = _decimal(timeline.dts[0] * timeline.base)
     joined = ffmpeg.input("pipe:0", format=CODECS[encoding.codec].pipe, itsoffset=shift)
-    source = ffmpeg.input(_SOURCE, protocol_whitelist="file,pipe", **_section(info, piece))
+    source = ffmpeg.input(_SOURCE, **READ_OPTIONS, **_section(info, piece))
     kept = [plan for plan in plans if plan.action in ("colour", "copy", "convert")]
     mapped = [joined["v:0"] if plan.action == "colour" else source[str(plan.stream.index)] for plan in kept]
     # Never found, and optional: it makes the source an input even where no stream of it is copied.
@@ -278,8 +298,9 @@ def _command(
         options[f"disposition:{place}"] = "+".join(plan.stream.dispositions) or "0"
         if plan.action == "convert":
             options[f"c:{place}"] = plan.codec
-        if piece and plan.action != "colour":
-            options[f"bsf:{place}"] = _outside(info, piece)
+        if plan.action != "colour":
+            filters = [stream_filter(info, plan.stream, suffix), _outside(info, piece) if piece else None]
+            options |= {f"bsf:{place}": ",".join(filter(None, filters))} if any(filters) else {}
     if earlier := _earlier(info, timeline, suffix, piece):
         options["output_ts_offset"] = _decimal(-earlier)
     options.update({f"bsf:{film}": times} if rate is None else {f"r:{film}": rate})
