@@ -11,6 +11,7 @@ from pathlib import Path
 from vidcolor.errors import UsageError
 
 ON_DAMAGE = ("hold", "skip", "fail")
+MAX_PIXELS = 1 << 26  # 8192×8192; twice an 8K frame
 STDOUT_FORMATS = ("auto", "nut", "y4m")
 
 
@@ -30,13 +31,14 @@ class RunOptions:
     start: Fraction | None = None  # seconds from the film's first frame
     end: Fraction | None = None  # seconds from the film's first frame, exclusive
     threads: int | None = None  # None: one for every core
+    rate: Fraction | None = None  # frames a second of an image sequence; None: the film says it
     stdout_format: str = "auto"  # of a film on standard output: one of STDOUT_FORMATS
     on_damage: str = "hold"  # what becomes of frames that cannot be decoded: one of ON_DAMAGE
     deinterlace: bool = False  # make interlaced frames whole
     tag: bool = True  # say in the output's metadata that a machine chose the colours
     provenance: bool = False  # write a record of it beside the output
     verify: bool = False  # compare the output with its source at the end
-    max_pixels: int = 1 << 26  # of a frame or picture: 8192×8192
+    max_pixels: int = MAX_PIXELS  # of a frame or picture
     max_frames: int = 10_000_000  # of a film: 46 hours at 60 a second
 
     def validate(self) -> None:
@@ -58,6 +60,8 @@ class RunOptions:
             raise UsageError(f"--stdout-format cannot be '{self.stdout_format}'", f"it can be {', '.join(STDOUT_FORMATS)}")
         _within("--max-pixels", self.max_pixels, 1, 1 << 31)
         _within("--max-frames", self.max_frames, 1, 1 << 62)
+        if self.rate is not None and not 0 < self.rate <= 1000:
+            raise UsageError(f"--rate {float(self.rate):g} is out of range", "it can be up to 1000 frames a second")
         if self.start is not None and self.start < 0:
             raise UsageError("--start is before the film's first frame", f"it is {float(self.start):g} s")
         if self.end is not None and self.end <= (self.start or 0):

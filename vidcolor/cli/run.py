@@ -43,6 +43,20 @@ class Time(click.ParamType):
             self.fail(f"'{value}' is no time; write seconds (12.5) or h:mm:ss (1:02:03)", param, ctx)
 
 
+class Rate(click.ParamType):
+    """Frames a second: a number, a fraction, or a rounded form of one over 1.001, which is taken for that."""
+
+    name = "rate"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        try:
+            rate = Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"'{value}' is no rate; write 24, 23.976 or 24000/1001", param, ctx)
+        exact = (Fraction(whole * 1000, 1001) for whole in (24, 30, 48, 60, 120))
+        return next((r for r in exact if abs(r - rate) < Fraction(1, 200)), rate)
+
+
 @click.command("run")
 @click.argument("inputs", nargs=-1, required=True, type=FilmPath(path_type=Path), metavar="INPUT...")
 @click.option("-o", "--output", type=FilmPath(path_type=Path), help="File, - for standard output, or folder for several inputs. [NAME.color.EXT beside the input]")
@@ -55,6 +69,7 @@ class Time(click.ParamType):
 @click.option("--codec", default=DEFAULTS["codec"], show_default=True, help="Codec; see: vidcolor encoders.")
 @click.option("--crf", type=float, help="Quality of the encoder, lower is better. [the codec's default]")
 @click.option("--preset", help="Speed of the encoder. [the codec's default]")
+@click.option("--rate", type=Rate(), help="Frames a second of an image sequence: 24, 23.976, 24000/1001.")
 @click.option(
     "--stdout-format", type=click.Choice(STDOUT_FORMATS), default=DEFAULTS["stdout_format"],
     help="What -o - writes. [y4m where y4m comes in, else nut]",
@@ -74,7 +89,7 @@ class Time(click.ParamType):
     help="Leave out of the metadata that a machine chose the colours.",
 )
 @click.option("--max-pixels", default=DEFAULTS["max_pixels"], show_default=True, help="Refuse larger frames and pictures.")
-@click.option("--max-frames", default=DEFAULTS["max_frames"], show_default=True, help="Refuse longer films.")
+@click.option("--max-frames", default=DEFAULTS["max_frames"], show_default=True, help="Fail a film that has more.")
 @click.option("--workdir", type=click.Path(path_type=Path), help="Folder for work that is not finished. [beside the output, hidden]")
 @click.option("--no-resume", is_flag=True, help="Begin again: delete the chunks that an earlier run of this job finished.")
 @click.option("--keep-work", is_flag=True, help="Leave the work folder when the film is finished.")
@@ -97,6 +112,8 @@ def command(
     **options: object,
 ) -> None:
     """Colour films and pictures: files, every film and picture in a folder, or - for a film from a pipe (NUT or y4m).
+
+    Numbered pictures are a film too: with --rate, by a pattern (scans/frame.%06d.dpx) or by their folder.
 
     The finished file appears under its name when it is whole. A run that was interrupted goes on where it stopped when
     the same command is given again.

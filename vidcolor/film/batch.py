@@ -15,6 +15,7 @@ from vidcolor.film.run import colour_film
 from vidcolor.film.still import colour_still
 from vidcolor.film.stream import colour_stream, is_stream, refuse_several
 from vidcolor.media.pictures import is_picture
+from vidcolor.media.sequences import is_pattern
 
 
 def run_batch(
@@ -41,7 +42,7 @@ def run_batch(
     try:
         options.validate()
         refuse_several(inputs, output)
-        sources = expand_inputs(inputs)
+        sources = expand_inputs(inputs, options.rate)
         many = len(sources) > 1
         if many and output is not None:
             _make_folder(output, dry_run)
@@ -75,10 +76,12 @@ def _way_of(source: Path, output: Path | None, work: WorkOptions, options: RunOp
         if asked := [name for name in ("provenance", "verify") if getattr(options, name)]:
             raise UsageError(f"--{asked[0]} needs files", "a pipe cannot be read again", "Leave it out, or use files.")
         return partial(colour_stream, work=work)
-    return colour_still if is_picture(source) else partial(colour_film, work=work)
+    return colour_still if is_picture(source) and not is_pattern(source) else partial(colour_film, work=work)
 
 
 def _make_folder(output: Path, dry_run: bool) -> None:
+    if is_pattern(output):
+        raise UsageError(f"-o {output} is the pattern of one sequence", "there are several inputs", "Give a folder with -o.")
     if output.exists() and not output.is_dir():
         raise UsageError(f"-o {output} is a file", "several inputs need a folder", "Give a folder with -o.")
     if not dry_run:

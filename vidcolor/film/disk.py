@@ -18,6 +18,7 @@ from vidcolor.film.journal import Journal
 from vidcolor.film.pipeline import StageClock
 from vidcolor.film.plan import Plan
 from vidcolor.film.work import WorkPlace
+from vidcolor.media.frames import bytes_of
 from vidcolor.media.sizes import bytes_beside
 
 TRIAL_PLACES = 3  # spread over the film, at which a second is coloured for an estimate
@@ -52,7 +53,7 @@ def estimate(plan: Plan, backend: Backend) -> Estimate | None:
         with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
             for record in make_chunks(plan, span, Path(folder), backend, StageClock(), lambda *_: None):
                 frames += record.frames
-                size += (Path(folder) / record.file).stat().st_size
+                size += bytes_of(Path(folder) / record.file)
     if not frames or not total:
         return None
     seconds = (time.monotonic() - started) / frames * total
@@ -60,6 +61,8 @@ def estimate(plan: Plan, backend: Backend) -> Estimate | None:
 
 
 def _of_chunks(plan: Plan, chunk_bytes: int, seconds: float | None) -> Estimate:
+    if plan.encoding.pictures:  # in the end they are given their names, not written again
+        return Estimate(seconds, 0, chunk_bytes)
     places = [(span.first_pts, span.end_pts) for span in _spans(plan)]
     return Estimate(seconds, chunk_bytes, chunk_bytes + bytes_beside(plan.info, places, plan.seconds))
 
@@ -91,10 +94,10 @@ def check_room(plan: Plan, place: WorkPlace, backend: Backend, journal: Journal)
     total = plan.estimated_frames
     if not total:
         return None
-    done = sum((place.folder / record.file).stat().st_size for record in journal.done.values())
+    done = sum(bytes_of(place.folder / record.file) for record in journal.done.values())
     frames = sum(record.frames for record in journal.done.values())
     most = _frame_bytes(plan) * total
-    if not any(_short_of(place, Estimate(None, most, most + plan.info.path.stat().st_size), done)):
+    if not any(_short_of(place, Estimate(None, most, most + plan.info.size), done)):
         return None
     known = _of_chunks(plan, round(done / frames * max(frames, total)), None) if frames else estimate(plan, backend)
     for folder, needed in _short_of(place, known, done) if known else ():

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vidcolor.errors import MediaError
 from vidcolor.files import sha256, sync_folder
-from vidcolor.media.remux import count_frames
+from vidcolor.media.frames import count_in
 
 JOURNAL = "journal.txt"
 _FILE = re.compile(r"chunk-[0-9]{6,12}\.[a-z0-9]{2,4}")
@@ -57,7 +57,7 @@ class Journal:
         if not path.is_file() or path.is_symlink() or sha256(path) != record.hash:
             return False
         try:
-            return count_frames(path) == record.frames
+            return count_in(path) == record.frames
         except MediaError:
             return False
 

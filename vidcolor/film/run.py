@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,18 @@ from vidcolor.film.events import Event, Report, film_event, warning_event
 from vidcolor.film.journal import ChunkRecord, Journal
 from vidcolor.film.outputs import check_output, output_for
 from vidcolor.film.pipeline import StageClock
+from vidcolor.film.placing import place_pictures
 from vidcolor.film.plan import CHUNK_SECONDS, Plan, make_plan
 from vidcolor.film.progress import Progress
 from vidcolor.film.provenance import STATEMENT, check_sidecar, shots_of_records, write_record
 from vidcolor.film.work import WorkPlace, find_others, owned, work_place
 from vidcolor.files import whole_file
 from vidcolor.media.damage import in_spans
-from vidcolor.media.formats import choose_encoding
-from vidcolor.media.probe import probe
+from vidcolor.media.formats import choose_encoding, picture_encoding
 from vidcolor.media.remux import remux
+from vidcolor.media.sequence_source import read_film
+from vidcolor.media.sequences import is_pattern
+from vidcolor.media.standin import with_stand_in
 from vidcolor.media.streams import plan_streams
 
 
@@ -48,16 +52,15 @@ def colour_film(
 
     Raises:
         VidcolorError: it could not be done; nothing stands under the final name, finished chunks stay for the next run.
-            Or, with `options.verify`, the film is finished and stands there, but does not conform to its source.
     """
     started = time.monotonic()
-    info = probe(source)
+    info = read_film(source, options.rate, options.max_pixels)
     named = output_for(source, output, many, "")
     suffix = named.suffix if output is not None and named == output else None
-    encoding = choose_encoding(info, options.codec, options.crf, options.preset, suffix, options.deinterlace)
+    choose = picture_encoding if is_pattern(named) else partial(choose_encoding, deinterlace=options.deinterlace)
+    encoding = choose(info, options.codec, options.crf, options.preset, suffix)
     target = output_for(source, output, many, encoding.suffix)
     check_output(source, target, overwrite)
-    check_sidecar(target, options, overwrite)
     plan = make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
     backend = open_network(plan, report)
     plan = replace(plan, runtime=backend.info)
@@ -151,9 +154,14 @@ def _join(plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock, rep
         why = "none in the piece asked for could be decoded"
         raise MediaError(f"no frame of {plan.info.path} could be coloured", why)
     chunks = [place.folder / record.file for record in records]
+    if plan.encoding.pictures:
+        with clock("name"):
+            place_pictures(plan, place.target, chunks)
+        return records
     with whole_file(place.target, place.part) as temporary, clock("remux"):
         warn = lambda text: report(warning_event(plan.info.path, text))  # noqa: E731
-        remux(plan.info, plan.encoding, chunks, temporary, statement(plan), piece_of(plan), place.folder, warn)
+        others = with_stand_in(plan.info, place.folder)
+        remux(others, plan.encoding, chunks, temporary, statement(plan), piece_of(plan), place.folder, warn)
     return records
 
 

@@ -40,6 +40,7 @@ from vidcolor.media.pipe_out import (
 )
 from vidcolor.media.probe import FilmInfo, probe
 from vidcolor.media.remux import remux
+from vidcolor.media.sequence_source import read_film
 from vidcolor.media.source import FilmSource
 from vidcolor.media.standin import StandIn
 from vidcolor.media.streams import plan_streams
@@ -73,7 +74,10 @@ def colour_stream(
     _check(source, output, options)
     with ExitStack() as stack:
         pipe = stack.enter_context(PipeInput(source)) if is_pipe(source) else None
-        info = probe(source, pipe.look) if pipe else probe(source)
+        if pipe:
+            info = probe(source, pipe.look, options.max_pixels)
+        else:
+            info = read_film(source, options.rate, options.max_pixels)
         plan = _plan(info, output, options, overwrite)
         backend = open_network(plan, report)
         report(plan_event(plan, output, backend, 0, dry_run=dry_run))
@@ -184,8 +188,11 @@ def _into_file(
 
 
 @contextmanager
-def _others(plan: Plan, film: FilmSource) -> Iterator[OtherStreams]:
-    """The streams that go through with the film: read with it from a pipe, beside it from a file."""
+def _others(plan: Plan, film: FilmSource) -> Iterator[OtherStreams | None]:
+    """The streams that go through with the film: read with it from a pipe, beside it from a file; pictures have none."""
+    if plan.info.sequence is not None:
+        yield None
+        return
     if isinstance(film, PipeSource):
         piped = PipedStreams(film.container)
         film.divert(piped.add)

@@ -41,12 +41,20 @@ class HdrMetadata:
         return [number for pair in (*self.primaries, self.white, self.luminance) for number in pair]
 
 
+def side_data(frame: av.VideoFrame) -> dict[str, bytes]:
+    """What FFmpeg gives with a frame, by PyAV's names; nothing where one of them has none (the EXIF of a TIFF)."""
+    try:
+        return {data.type.name: bytes(data) for data in frame.side_data}
+    except ValueError:
+        return {}
+
+
 def read_hdr(frame: av.VideoFrame) -> HdrMetadata | None:
     """What a decoded frame carries; None where it says nothing, or describes half a display."""
-    display, light = (frame.side_data.get(name) for name in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"))
-    levels = None if light is None else struct.unpack_from("=2I", bytes(light))
+    display, light = (side_data(frame).get(name) for name in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"))
+    levels = None if light is None else struct.unpack_from("=2I", light)
     if display is not None:
-        *numbers, has_primaries, has_luminance = struct.unpack_from(_LAYOUT, bytes(display))
+        *numbers, has_primaries, has_luminance = struct.unpack_from(_LAYOUT, display)
         values = [Fraction(numbers[i], numbers[i + 1] or 1) for i in range(0, 20, 2)]
         points = tuple((values[i], values[i + 1]) for i in range(0, 8, 2))
         if has_primaries and has_luminance:
@@ -56,7 +64,7 @@ def read_hdr(frame: av.VideoFrame) -> HdrMetadata | None:
 
 def dynamic_hdr(frame: av.VideoFrame) -> tuple[str, ...]:
     """Names of the metadata that change from frame to frame; no encoder here can write them."""
-    return tuple(dict.fromkeys(_DYNAMIC[data.type.name] for data in frame.side_data if data.type.name in _DYNAMIC))
+    return tuple(dict.fromkeys(_DYNAMIC[name] for name in side_data(frame) if name in _DYNAMIC))
 
 
 def carries_hdr(encoder: str) -> bool:

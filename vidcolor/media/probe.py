@@ -12,9 +12,11 @@ import av
 import av.logging
 
 from vidcolor.color.yuv import YuvFormat
+from vidcolor.config import MAX_PIXELS
 from vidcolor.errors import MediaError
-from vidcolor.media.hdr import HdrMetadata, dynamic_hdr, read_hdr
+from vidcolor.media.hdr import HdrMetadata, dynamic_hdr, read_hdr, side_data
 from vidcolor.media.opening import open_film
+from vidcolor.media.sequences import Sequence
 from vidcolor.media.times import timed, usual_duration
 
 # H.273 code points (tables 2, 3, 4), as FFmpeg numbers them; 2 is "unspecified".
@@ -100,6 +102,7 @@ class FilmInfo:
     frames_flagged: bool = False  # interlaced frames say so themselves; else, it is the container that does
     deinterlace: str = ""  # how frames are made whole before they are handed on, as `deinterlaced` takes it; "": not
     dynamic_hdr: tuple[str, ...] = ()  # kinds of metadata that change from frame to frame, such as "HDR10+"
+    sequence: Sequence | None = None  # the pictures that `path` is the pattern of; None: the film is one file
 
     @property
     def interlaced(self) -> bool:
@@ -114,12 +117,27 @@ class FilmInfo:
     def film_stream(self) -> StreamInfo:
         return self.streams[self.film]
 
+    @property
+    def size(self) -> int:
+        """Bytes of its file, or of all its pictures."""
+        return self.path.stat().st_size if self.sequence is None else self.sequence.size()
 
-def probe(path: Path, opener: Callable[[Path], av.container.InputContainer] = open_film) -> FilmInfo:
+    @property
+    def changed(self) -> int:
+        """When it was last written to, in nanoseconds since the epoch."""
+        return self.path.stat().st_mtime_ns if self.sequence is None else self.sequence.changed()
+
+
+def probe(
+    path: Path,
+    opener: Callable[[Path], av.container.InputContainer] = open_film,
+    max_pixels: int = MAX_PIXELS,
+) -> FilmInfo:
     """Read everything about a film that later work needs; decodes its first frame.
 
     Args:
         opener: what opens the film where it is not a file.
+        max_pixels: of a frame; a film of larger ones is refused before one is decoded.
 
     Raises:
         UsageError: there is no such file, or it is a folder.
@@ -130,12 +148,13 @@ def probe(path: Path, opener: Callable[[Path], av.container.InputContainer] = op
         streams = tuple(_stream_info(stream) for stream in container.streams)
         film = _choose_film(path, streams, {s.index for s in container.streams if _is_one_picture(s)})
         stream = container.streams[film]
+        check_size(path, *_header_size(stream), max_pixels)
         rate = _rate(stream)
         start_pts, first = _first_frame(path, container, stream, rate)
         shown = _show_info(stream, first)
         tags = _color_tags(first, shown)
         time_base = stream.time_base
-        matrix = first.side_data.get("DISPLAYMATRIX")
+        matrix = side_data(first).get("DISPLAYMATRIX")
         duration = _seconds(stream.duration, time_base) or _seconds(container.duration, Fraction(1, av.time_base))
         frames = stream.frames or (round(duration * rate) if duration and rate else None)
         return FilmInfo(
@@ -162,6 +181,25 @@ def probe(path: Path, opener: Callable[[Path], av.container.InputContainer] = op
             hdr=read_hdr(first),
             frames_flagged=first.interlaced_frame,
             dynamic_hdr=dynamic_hdr(first),
+        )
+
+
+def _header_size(stream: av.VideoStream) -> tuple[int, int]:
+    context = stream.codec_context
+    return (0, 0) if context is None else (context.width, context.height)
+
+
+def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Refuse frames and pictures that are larger than any honest one: a small file can unpack to more than the memory.
+
+    Raises:
+        MediaError: more than `max_pixels`.
+    """
+    if width * height > max_pixels:
+        raise MediaError(
+            f"cannot colour {path}",
+            f"a picture of {width}x{height} is larger than the limit of {max_pixels} pixels",
+            f"If it is meant to be: --max-pixels {width * height}",
         )
 
 

@@ -21,7 +21,9 @@ def bytes_beside(info: FilmInfo, places: Sequence[tuple[int, int]], length: Frac
     Returns:
         Bytes; never more than the file has, and that where the file cannot be read there.
     """
-    size = info.path.stat().st_size
+    size = info.size
+    if info.sequence is not None:
+        return 0
     seen = sum(end - first for first, end in places) * info.time_base
     if not seen or length is None:
         return size

@@ -38,7 +38,6 @@ MIN_STEP = 0.75  # usual durations between a frame that stands in and its neighb
 # Containers whose packets carry presentation times and whose key frames can be found exactly; in others, a seek means
 # decoding from the beginning.
 _SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts"})
-_STRICT = {"err_detect": "explode"}  # of a decoder: every error that it notices is one
 
 
 class _Damaged(Exception):
@@ -64,6 +63,7 @@ class FilmSource:
             damaged and `on_damage` is "fail".
     """
 
+    _strictness = {"err_detect": "explode"}  # of a decoder: every error that it notices is one
     reopens = True  # whether the film can be opened and sought again; not so a pipe
 
     def __init__(self, info: FilmInfo, threads: int, start_pts: int | None = None, on_damage: str = "hold") -> None:
@@ -110,11 +110,11 @@ class FilmSource:
         self._stream.thread_type = "NONE" if careful else "AUTO"
         self._stream.codec_context.thread_count = 1 if careful else self._threads
         if not careful:
-            self._stream.codec_context.options = dict(_STRICT)
+            self._stream.codec_context.options = dict(self._strictness)
         self._strict = self._open_container() if careful and self.reopens else None
         if self._strict is not None:
             self._strict_stream = self._strict.streams[self.info.film]
-            self._strict_stream.codec_context.options = dict(_STRICT)
+            self._strict_stream.codec_context.options = dict(self._strictness)
 
     def _open_container(self) -> av.container.InputContainer:
         return open_film(self.info.path)

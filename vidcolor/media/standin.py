@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +10,14 @@ from types import TracebackType
 import av
 
 from vidcolor.media.probe import FilmInfo
+
+
+def with_stand_in(info: FilmInfo, folder: Path) -> FilmInfo:
+    """What the remux takes for `info`: itself where it is a file; for pictures, a file in `folder` without anything."""
+    if info.sequence is None:
+        return info
+    with StandIn(folder / "others.nut", info) as others:
+        return replace(info, path=others.path)
 
 
 class StandIn:

@@ -9,7 +9,6 @@ from vidcolor.media.probe import FilmInfo, StreamInfo
 MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
 MATROSKA_FAMILY = frozenset({".mkv", ".webm"})
 TRANSPORT_STREAM = frozenset({".ts", ".m2ts", ".mts"})
-PIPES = frozenset({".nut", ".y4m"})  # what standard output carries: raw frames, and nothing that needs a second look
 
 # What FFmpeg's muxers take; None: anything.
 _MP4_AUDIO = frozenset(
@@ -54,10 +53,8 @@ _SUBTITLES = {
 }
 _TEXT_TARGET = {".mp4": "mov_text", ".m4v": "mov_text", ".mov": "mov_text", ".mkv": "srt", ".webm": "webvtt"}
 _DATA = {".ts": frozenset(["klv", "scte_35", "timed_id3", "smpte_klv", "epg"])}
-_PIPED = {  # PCM goes into NUT too; y4m holds one stream
-    ".nut": frozenset(["aac", "ac3", "eac3", "mp2", "mp3", "opus", "vorbis", "flac", "ass", "ssa"]),
-    ".y4m": frozenset(),
-}
+_NUT = frozenset(["aac", "ac3", "eac3", "mp2", "mp3", "opus", "vorbis", "flac", "ass", "ssa"])
+_RAW = {".nut": _NUT, ".y4m": (), ".tif": (), ".tiff": (), ".png": (), ".dpx": ()}  # pipes and pictures; NUT takes PCM too
 _COVERS = {".mp4": frozenset(["png", "mjpeg", "bmp"]), ".m4v": frozenset(["png", "mjpeg", "bmp"])}
 
 
@@ -94,9 +91,9 @@ def _audio_fits(codec: str, held: frozenset[str] | None, suffix: str) -> bool:
 def _plan(info: FilmInfo, stream: StreamInfo, suffix: str) -> StreamPlan:
     if stream.index == info.film:
         return StreamPlan(stream, "colour")
-    if suffix in PIPES:
-        fits = stream.codec in _PIPED[suffix] or (suffix == ".nut" and stream.codec.startswith("pcm_"))
-        note = f"{_name(stream)} is left out: it does not go through a {suffix[1:]} pipe"
+    if suffix in _RAW:
+        fits = stream.codec in _RAW[suffix] or (suffix == ".nut" and stream.codec.startswith("pcm_"))
+        note = f"{_name(stream)} is left out: {suffix} does not hold it"
         return StreamPlan(stream, "copy") if fits else StreamPlan(stream, "drop", note=note)
     if suffix == ".mkv" and (stream.attached_picture or stream.kind == "attachment"):
         return StreamPlan(stream, "attach")

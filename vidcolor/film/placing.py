@@ -1,0 +1,47 @@
+"""The last step of a film that is written as numbered pictures: they appear under their names, each of them whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from vidcolor.film.outputs import placing_mark
+from vidcolor.film.plan import Plan
+from vidcolor.files import sync_folder, whole_file
+from vidcolor.media.frames import read_list
+from vidcolor.media.sequences import find_sequence
+
+
+def place_pictures(plan: Plan, pattern: Path, chunks: Iterable[Path]) -> None:
+    """Give the pictures of all chunks their names: a sequence's own numbers, a film's from 1.
+
+    A link costs no room and leaves the work folder whole until all is done, so an interruption here loses nothing.
+
+    Raises:
+        MediaError: a chunk cannot be read.
+    """
+    named = find_sequence(pattern)
+    mark = placing_mark(pattern)
+    mark.touch()
+    count = 0
+    for chunk in chunks:
+        for pts, picture, _ in read_list(chunk):
+            count += 1
+            source = plan.info.sequence
+            _put(picture, named.file(count if source is None else source.numbers[0] + pts))
+    sync_folder(pattern.parent)
+    mark.unlink()
+
+
+def _put(picture: Path, final: Path) -> None:
+    beside = final.with_name(f".{final.name}.vidcolor")
+    beside.unlink(missing_ok=True)
+    try:
+        os.link(picture, beside, follow_symlinks=False)
+    except OSError:  # another file system, or one without links
+        with whole_file(final) as temporary:
+            shutil.copyfile(picture, temporary)
+    else:
+        beside.replace(final)

@@ -1,0 +1,128 @@
+"""A film read from numbered pictures, each decoded by FFmpeg as a packet of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from vidcolor.errors import MediaError, UsageError
+from vidcolor.media.opening import film_url
+from vidcolor.media.probe import UNSPECIFIED, FilmInfo, probe
+from vidcolor.media.sequences import Sequence, find_sequence, is_pattern, sequence_in
+from vidcolor.media.source import FilmSource
+
+# SMPTE ST 268-1: where a DPX file says what its codes mean, and which of that is film density instead of video.
+_TRANSFER = 801
+_DENSITY = {1: "printing density", 3: "logarithmic"}
+
+
+def read_film(source: Path, rate: Fraction | None, max_pixels: int) -> FilmInfo:
+    """What there is to know of a film: a file, or numbered pictures by their pattern or by the folder that holds them.
+
+    Args:
+        rate: frames a second of pictures; None for a file.
+        max_pixels: of a frame, as of `probe`.
+
+    Raises:
+        UsageError: pictures without a rate or a file with one; pictures that are not there.
+        MediaError: it cannot be read, or is of a kind that cannot be coloured.
+    """
+    if not is_pattern(source) and not (rate is not None and source.is_dir()):
+        if rate is not None:
+            raise UsageError(f"--rate has no meaning for {source}", "it is no image sequence", "Leave it out.")
+        return probe(source, max_pixels=max_pixels)
+    if rate is None:
+        raise UsageError(f"{source} has no frame rate", "it is an image sequence", "Give it: --rate 24")
+    sequence = sequence_in(source) if source.is_dir() else find_sequence(source)
+    if not sequence.numbers:
+        raise UsageError(f"cannot read {source}", "there is no picture of that name and a number", "Check the name.")
+    return _probe_sequence(sequence, rate, max_pixels)
+
+
+def _probe_sequence(sequence: Sequence, rate: Fraction, max_pixels: int) -> FilmInfo:
+    first = sequence.file(sequence.numbers[0])
+    _check_density(first, _read(first))
+    info = probe(sequence.pattern, lambda _: _open(first, rate), max_pixels)
+    length = sequence.numbers[-1] - sequence.numbers[0] + 1
+    tags, form = replace(info.tags, range=2), replace(info.format, full_range=True)
+    if info.streams[info.film].codec == "dpx":  # FFmpeg itself writes "linear" into every file, whatever it holds
+        tags, form = replace(tags, transfer=UNSPECIFIED), replace(form, transfer="sdr")
+    return replace(info, tags=tags, format=form, sequence=sequence, duration=length / rate, frames=length)
+
+
+def _open(picture: Path, rate: Fraction) -> av.container.InputContainer:
+    options = {
+        "framerate": str(rate),
+        "pattern_type": "none",
+        "protocol_whitelist": "file",
+        "format_whitelist": "image2",
+    }
+    try:
+        return av.open(film_url(picture), format="image2", options=options, metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"cannot read {picture}", f"it is no picture that FFmpeg knows ({why})") from error
+
+
+def _read(picture: Path) -> bytes:
+    try:
+        return picture.read_bytes()
+    except OSError as error:
+        raise MediaError(f"cannot read {picture}", error.strerror or str(error)) from error
+
+
+def _check_density(picture: Path, data: bytes) -> None:
+    """Refuse DPX whose codes are film density: its luma is no luma, and colour made from it would be wrong.
+
+    Raises:
+        MediaError: it is such a file.
+    """
+    if data[:4] in (b"SDPX", b"XPDS") and len(data) > _TRANSFER and data[_TRANSFER] in _DENSITY:
+        raise MediaError(
+            f"cannot colour {picture}",
+            f"its header says that its codes are film density ({_DENSITY[data[_TRANSFER]]}), not video",
+            "Convert it first, for instance with: oiiotool --colorconvert KodakLog rec709 (OpenImageIO, OpenColorIO)",
+        )
+
+
+class SequenceSource(FilmSource):
+    """The frames of a sequence. A number that is missing is a frame that cannot be decoded, and treated as one."""
+
+    def __init__(self, info: FilmInfo, threads: int, start_pts: int | None, on_damage: str) -> None:
+        if info.streams[info.film].codec == "tiff":
+            self._strictness = {}  # its decoder takes tags that it does not know for errors
+        super().__init__(info, threads, start_pts, on_damage)
+
+    def _open_container(self) -> av.container.InputContainer:
+        sequence = self.info.sequence
+        return _open(sequence.file(sequence.numbers[0]), self.info.average_rate)
+
+    def _packets(self, start: int | None) -> Iterator[av.Packet]:
+        sequence = self.info.sequence
+        there = set(sequence.numbers)
+        first = sequence.numbers[0]
+        begin = first if start is None else max((n for n in sequence.numbers if n - first <= start), default=first)
+        for number in range(begin, sequence.numbers[-1] + 1):
+            data = _read(sequence.file(number)) if number in there else b""
+            if not data:
+                what = "its picture is empty" if number in there else f"picture {number} is not there"
+                self._failed.append((number - first, what))
+                continue
+            _check_density(sequence.file(number), data)
+            packet = av.Packet(len(data))  # FFmpeg's own memory: its threads may let go of it while Python waits for them
+            packet.update(data)
+            packet.pts = packet.dts = number - first
+            packet.stream, packet.time_base = self._stream, self.info.time_base
+            packet.is_keyframe = True
+            yield packet
+        yield av.Packet()  # empties the decoder
+
+
+def open_source(info: FilmInfo, threads: int, start_pts: int | None = None, on_damage: str = "hold") -> FilmSource:
+    """The frames of a film, whatever it is read from; arguments as of `FilmSource`."""
+    kind = FilmSource if info.sequence is None else SequenceSource
+    return kind(info, threads, start_pts, on_damage)
