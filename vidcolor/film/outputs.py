@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
+from fractions import Fraction
 from pathlib import Path
 
 from vidcolor.errors import UsageError
 from vidcolor.film.work import work_beside
 from vidcolor.media.formats import FILM_SUFFIXES
 from vidcolor.media.pictures import PICTURE_SUFFIXES
+from vidcolor.media.sequences import SEQUENCE_SUFFIXES, find_sequence, is_pattern, sequence_in
 
 
-def expand_inputs(inputs: tuple[Path, ...]) -> list[Path]:
-    """Files as they are; a folder gives the films and pictures in it, less those that vidcolor made.
+def expand_inputs(inputs: tuple[Path, ...], rate: Fraction | None = None) -> list[Path]:
+    """Files and patterns as they are; a folder gives the films and pictures in it, less those that vidcolor made.
+
+    Args:
+        rate: frames a second. With it a folder is one film, that of the numbered pictures in it.
 
     Raises:
         UsageError: a folder without any.
@@ -23,23 +28,50 @@ def expand_inputs(inputs: tuple[Path, ...]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
+        if rate is not None:
+            found.append(sequence_in(path).pattern)
+            continue
         known = FILM_SUFFIXES | PICTURE_SUFFIXES
         inside = sorted(p for p in path.iterdir() if p.suffix.lower() in known and p.is_file())
         inside = [p for p in inside if not p.stem.endswith(".color") and not p.name.startswith(".")]
         if not inside:
-            raise UsageError(f"no films or pictures in the folder {path}", "no file there has the suffix of one")
+            scans = any(p.suffix.lower() in SEQUENCE_SUFFIXES for p in path.iterdir())
+            next_step = "If it holds an image sequence, give its --rate." if scans else ""
+            raise UsageError(f"no films or pictures in the folder {path}", "no file there has the suffix of one", next_step)
         found += inside
     return found
 
 
 def output_for(source: Path, output: Path | None, many: bool, suffix: str) -> Path:
     """Where the coloured `source` goes: the file asked for, or NAME.color.EXT beside it or in the folder asked for."""
-    name = f"{source.stem}.color{suffix}"
+    name = f"{source.absolute().parent.name if is_pattern(source) else source.stem}.color{suffix}"
+    if output is None and is_pattern(source):
+        next_step = "Give a film or a pattern, such as -o out.mkv or -o out/frame.%06d.tif"
+        raise UsageError(f"{source} needs an output", "a sequence can become a film or a sequence", next_step)
     if output is None:
         return source.with_name(name)
     if many or output.is_dir() or str(output).endswith(os.sep):
         return output / name
     return output
+
+
+def placing_mark(pattern: Path) -> Path:
+    """A file beside the pictures that is there while they get their names: those there are then of the same run."""
+    return pattern.with_name(f".{pattern.name}.vidcolor.placing")
+
+
+def _check_pictures(source: Path, pattern: Path, overwrite: bool) -> None:
+    if not pattern.parent.is_dir():
+        return
+    there = find_sequence(pattern)
+    if is_pattern(source) and source.parent.is_dir() and set(find_sequence(source).files) & set(there.files):
+        raise UsageError(f"the output {pattern} is the input itself", "nothing was changed", "Give another name with -o.")
+    if there.numbers and not overwrite and not placing_mark(pattern).exists():
+        raise UsageError(
+            f"{there.file(there.numbers[0])} exists already",
+            f"{len(there.numbers)} pictures of that pattern were not touched",
+            "Add --overwrite, or give another name with -o.",
+        )
 
 
 def check_output(source: Path, output: Path, overwrite: bool) -> None:
@@ -48,7 +80,9 @@ def check_output(source: Path, output: Path, overwrite: bool) -> None:
     Raises:
         UsageError: it is the source, it exists, or its folder is missing or not writable.
     """
-    if output.exists() and source.exists() and output.samefile(source):
+    if is_pattern(output):
+        _check_pictures(source, output, overwrite)
+    elif output.exists() and source.exists() and output.samefile(source):
         raise UsageError(f"the output {output} is the input itself", "nothing was changed", "Give another name with -o.")
     if output.is_dir():
         raise UsageError(f"the output {output} is a folder", "a file is needed", f"Try: -o {output / 'NAME'}")
