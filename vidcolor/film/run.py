@@ -52,6 +52,7 @@ def colour_film(
 
     Raises:
         VidcolorError: it could not be done; nothing stands under the final name, finished chunks stay for the next run.
+            Or, with `options.verify`, the film is finished and stands there, but does not conform to its source.
     """
     started = time.monotonic()
     info = read_film(source, options.rate, options.max_pixels)
@@ -61,6 +62,7 @@ def colour_film(
     encoding = choose(info, options.codec, options.crf, options.preset, suffix)
     target = output_for(source, output, many, encoding.suffix)
     check_output(source, target, overwrite)
+    check_sidecar(target, options, overwrite)
     plan = make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
     backend = open_network(plan, report)
     plan = replace(plan, runtime=backend.info)
