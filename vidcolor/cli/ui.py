@@ -57,10 +57,13 @@ def clock(seconds: float) -> str:
 
 
 class JsonReport:
-    """Every event as one JSON object a line on standard output."""
+    """Every event as one JSON object a line on standard output.
+
+    In ASCII alone: a name that is not UTF-8 has no other form, and comes back from "\\udcff" by os.fsencode.
+    """
 
     def __call__(self, event: dict[str, Any]) -> None:
-        print(json.dumps(event, ensure_ascii=False, default=str), flush=True)
+        print(json.dumps(event, default=str), flush=True)
 
 
 class TextReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from vidcolor.errors import MediaError
 from vidcolor.film.events import Report, warning_event
 from vidcolor.film.plan import Plan
 from vidcolor.media.source import LumaFrame
@@ -35,6 +36,10 @@ class Progress:
             self.report(warning_event(source, "the source has colour already; it is coloured anew from its luma alone"))
         self.frames += 1
         self.made += 1
+        if self.frames > (most := self.plan.options.max_frames):
+            raise MediaError(
+                f"cannot go on in {source}", f"it has more than {most} frames", "If it is meant to: --max-frames N"
+            )
         if time.monotonic() - self._shown >= PROGRESS_SECONDS:
             self.show()
 

@@ -76,7 +76,7 @@ def colour_still(
     """
     started = time.monotonic()
     target = output_for(source, output, many, source.suffix)
-    picture = read_picture(source)
+    picture = read_picture(source, options.max_pixels)
     check_output(source, target, overwrite)
     check_sidecar(target, options, overwrite)
     if options.verify:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import imagesize
 import numpy as np
 
+from vidcolor.config import MAX_PIXELS
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.media.luma import luma_of_rgb
+from vidcolor.media.probe import check_size
 
 PICTURE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp"])
 _ORIENTATION = 0x0112  # EXIF tag
@@ -42,12 +46,15 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_SUFFIXES
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a PNG, JPEG, TIFF or WebP of 8 or 16 bits; grey, RGB, with alpha, palette or CMYK.
+
+    Args:
+        max_pixels: a larger picture is refused before it is decoded.
 
     Raises:
         UsageError: there is no such file, or it is a folder.
-        MediaError: it cannot be read, or has several pages.
+        MediaError: it cannot be read, has several pages, or is too large.
     """
     what = f"cannot read {path}"
     if not path.exists():
@@ -60,6 +67,7 @@ def read_picture(path: Path) -> Picture:
         raise MediaError(what, error.strerror or str(error)) from error
     if not data:
         raise MediaError(what, "the file is empty (0 bytes)", "Copy it again from where it came.")
+    check_size(path, *_header_size(data), max_pixels)
     pixels, kinds, blocks = _decode(what, data)
     if pixels.ndim == 3 and pixels.shape[2] == 3:
         luma, coloured = luma_of_rgb(pixels[..., ::-1].copy(), "bt709"), bool(np.ptp(pixels, axis=2).max() > 8)
@@ -69,6 +77,15 @@ def read_picture(path: Path) -> Picture:
     if _has_alpha(data):
         dropped.append("the alpha channel (transparency) is dropped")
     return Picture(luma, coloured, data[12:16] == b"VP8L", metadata, tuple(dropped))
+
+
+def _header_size(data: bytes) -> tuple[int, int]:
+    """Width and height as the file's header states them; (0, 0) where none can be read: OpenCV has a limit of its own."""
+    try:
+        width, height = imagesize.get(io.BytesIO(data))
+    except (ValueError, struct.error, LookupError, TypeError, AttributeError, OverflowError):
+        return 0, 0
+    return (width, height) if width > 0 and height > 0 else (0, 0)
 
 
 def _decode(what: str, data: bytes) -> tuple[np.ndarray, list[int], list[bytes]]:
