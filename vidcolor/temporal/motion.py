@@ -72,11 +72,14 @@ def motion_luma(small_luma: np.ndarray) -> np.ndarray:
 class MotionEstimator:
     """Flow between two frames of one size by DIS (Kroeger 2016), and its reverse.
 
-    Estimating the reverse as well would take twice the time, and what two estimates disagree about is mostly smooth
-    ground: colours come out steadier, and no further from the truth, with the reverse of one (docs/temporal.md).
+    Args:
+        twice: estimate the flow back as well instead of reversing the flow there. It takes twice the time, and what two
+            estimates disagree about is mostly smooth ground: colours come out steadier, and no further from the truth,
+            with the reverse of one; dissolves are found better with both (docs/temporal.md).
     """
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, twice: bool = False) -> None:
+        self._twice = twice
         y, x = np.mgrid[:height, :width].astype(np.float32)
         self._here = np.ascontiguousarray(np.stack((x, y), -1))
         self.still = Link(self._here, np.ones_like(x))
@@ -96,7 +99,7 @@ class MotionEstimator:
             there = back = np.zeros_like(self._here)
         else:
             there = self._dis.calc(earlier, later, None)
-            back = self._reversed(there)
+            back = self._dis.calc(later, earlier, None) if self._twice else self._reversed(there)
         return self._checked(there, back), self._checked(back, there)
 
     def _reversed(self, flow: np.ndarray) -> np.ndarray:
@@ -123,9 +126,13 @@ class MotionWindow:
     """The latest frames of a film, numbered as they are added from 0, and the links between them inside a shot.
 
     Flow is estimated between neighbours alone; links over more frames are chained from those over half as many.
+
+    Args:
+        twice: of `MotionEstimator`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, twice: bool = False) -> None:
+        self._twice = twice
         self.count = 0
         self._codes: dict[int, np.ndarray] = {}
         self._luma: dict[int, np.ndarray] = {}
@@ -142,7 +149,7 @@ class MotionWindow:
         self._codes[n] = motion_luma(small_luma if even is None else even)
         self._luma[n] = self._codes[n].astype(np.float32)
         if self._estimate is None:
-            self._estimate = MotionEstimator(*self._codes[n].shape)
+            self._estimate = MotionEstimator(*self._codes[n].shape, self._twice)
         self._cut[n] = cut or n == 0
         self._repeats[n] = not self._cut[n] and np.array_equal(small_luma, self._last)
         self._last, self._links[n] = small_luma, {}

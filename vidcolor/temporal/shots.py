@@ -38,7 +38,7 @@ class ShotDetector:
     LATENCY = CutDetector.LATENCY + DissolveDetector.LATENCY
 
     def __init__(self) -> None:
-        self.motion = MotionWindow()
+        self.motion = MotionWindow(twice=True)
         self._cuts = CutDetector()
         self._dissolves = DissolveDetector(self.motion)
         self._waiting: deque[np.ndarray] = deque()
