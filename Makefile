@@ -5,7 +5,7 @@ BIN := .venv/bin
 TORCH ?= torch==2.13.0
 PYTEST_ARGS ?=
 
-.PHONY: demo test tools long picture samples gpu-check clean
+.PHONY: demo test tools long picture samples gpu-check train-gpu-set train-gpu clean
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -44,6 +44,17 @@ samples:
 # On a machine with an NVIDIA GPU, with whatever its Python has: nothing is fetched or installed.
 gpu-check:
 	$(PYTHON) -m vidcolor gpu-check --write docs/gpu.md --json build/gpu-check.json
+
+# Pictures for a machine with a GPU to which little can be brought: DATA and VAL are folders or shards.
+MEGABYTES ?= 50
+train-gpu-set:
+	@test -n "$(DATA)" -a -n "$(VAL)" || { echo 'Try: make train-gpu-set DATA="photos/ more.tar" VAL=held-back.tar'; exit 1; }
+	$(PYTHON) scripts/train_gpu_set.py $(DATA:%=--data %) $(VAL:%=--val %) --megabytes $(MEGABYTES) -o build/gpu-set
+
+# On that machine: both networks, one after the other, with whatever its Python has.
+MINUTES ?= 25
+train-gpu:
+	$(PYTHON) scripts/train_on_gpu.py build/gpu-set --minutes $(MINUTES)
 
 clean:
 	rm -rf .venv demo build dist *.egg-info

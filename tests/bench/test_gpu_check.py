@@ -1,5 +1,6 @@
 """`make gpu-check`: what it writes, tried with a GPU that is only pretended."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,17 +8,22 @@ import pytest
 from vidcolor.backends.gpu import Gpu, find_gpu
 from vidcolor.bench import gpu_check, network
 from vidcolor.bench.gpu_check import BEGIN, END, gpu_report, markdown, put_into
+from vidcolor.cli import main
 from vidcolor.errors import BackendError, VidcolorError
 
 PAGE = Path(__file__).parents[2] / "docs" / "gpu.md"
 
 
 @pytest.fixture
-def report(monkeypatch):
+def pretended(monkeypatch):
     monkeypatch.setattr(gpu_check, "find_gpu", lambda: Gpu("Test GPU", "9.0", 1 << 34, "13.0"))
     monkeypatch.setattr(gpu_check, "RES", 32)
     monkeypatch.setattr(network, "BACKENDS", ("tensorrt", "openvino"))
     monkeypatch.setattr(network, "obstacle", lambda name: None if name == "openvino" else ("it is not there", ""))
+
+
+@pytest.fixture
+def report(pretended):
     return gpu_report([Path("no-such-film.mp4")], lambda text: None, networks=("lite",), repeats=3)
 
 
@@ -37,6 +43,26 @@ def test_the_page_gets_its_figures_and_keeps_the_rest(report):
     assert put_into(written, markdown(report)) == written
     tables = [line for line in markdown(report).splitlines() if line.startswith("|")]
     assert len(tables) > 8
+
+
+def test_what_was_measured_before_an_accident_is_kept(pretended, tmp_path, monkeypatch, capsys):
+    """The machine is taken away during the comparison with float32."""
+
+    def taken_away(*_):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(gpu_check, "check", taken_away)
+    (tmp_path / "page.md").write_text(f"before\n{BEGIN}\nold\n{END}\n")
+    monkeypatch.setattr(gpu_check.gpu_report, "__defaults__", (("lite",), 3, lambda report: None))
+    arguments = ["gpu-check", "--samples", str(tmp_path), "--write", str(tmp_path / "page.md"), "--json", str(tmp_path / "new" / "all.json")]
+    with pytest.raises(SystemExit) as leaving:
+        main(arguments)
+    assert leaving.value.code == 130 and "frames/s" in capsys.readouterr().err
+    (lite,) = json.loads((tmp_path / "new" / "all.json").read_text())["networks"]
+    assert lite["rows"] and not lite["agreement"]
+    assert "Test GPU" in json.loads((tmp_path / "new" / "all.json").read_text())["gpu"]["name"]
+    assert "openvino" in (tmp_path / "page.md").read_text() and "old" not in (tmp_path / "page.md").read_text()
 
 
 def test_a_page_without_a_place_is_refused():

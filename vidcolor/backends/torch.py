@@ -102,6 +102,9 @@ class TorchSlot:
             return graph
         except torch.OutOfMemoryError as error:
             raise OutOfMemory("CUDA is out of memory", str(error).splitlines()[0]) from error
+        except Exception as error:  # what torch.compile and its compilers raise has no base in common
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise BackendError(f"torch cannot prepare its {self._device.mode} mode here", reason) from error
 
     @torch.inference_mode()
     def _infer(self, size: int) -> None:

@@ -30,12 +30,19 @@ BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 Say = Callable[[str], None]
 
 
-def gpu_report(clips: Sequence[Path], say: Say, networks: Sequence[str] = NETWORKS, repeats: int = REPEATS) -> dict[str, Any]:
+def gpu_report(
+    clips: Sequence[Path],
+    say: Say,
+    networks: Sequence[str] = NETWORKS,
+    repeats: int = REPEATS,
+    keep: Callable[[dict[str, Any]], None] = lambda report: None,
+) -> dict[str, Any]:
     """All figures, as plain data; what could not be measured is in `notes`, with the reason.
 
     Args:
         clips: films to colour with the whole command.
-        say: told what is being done and what cannot be.
+        say: told what is being done, what came of it, and what cannot be.
+        keep: given the report so far after every figure: the machine may be had for a while only.
 
     Raises:
         BackendError: there is no NVIDIA GPU.
@@ -44,18 +51,29 @@ def gpu_report(clips: Sequence[Path], say: Say, networks: Sequence[str] = NETWOR
     notes: list[str] = []
 
     def note(text: str) -> None:
-        notes.append(text)
-        say(text)
+        if text not in notes:
+            notes.append(text)
+            say(text)
 
-    return {
+    report: dict[str, Any] = {
         "date": datetime.date.today().isoformat(),
         "machine": device_words(),
         "gpu": {"name": gpu.name, "capability": gpu.capability, "memory": gpu.memory, "cuda": gpu.driver},
         "versions": versions(),
-        "networks": [_network(name, repeats, say, note) for name in networks],
-        "clips": [figures for clip in clips if (figures := _whole_command(clip, note)) is not None],
+        "networks": [],
+        "clips": [],
         "notes": notes,
     }
+    for name in networks:
+        result = {"model": name, "random_weights": False, "rows": [], "agreement": [], "table": []}
+        report["networks"].append(result)
+        _network(result, repeats, say, note, lambda: keep(report))
+    for clip in clips:
+        say(f"{clip.name}: the whole command")
+        if (figures := _whole_command(clip, note)) is not None:
+            report["clips"].append(figures)
+        keep(report)
+    return report
 
 
 def require_gpu() -> Gpu:
@@ -81,26 +99,26 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _network(name: str, repeats: int, say: Say, note: Say) -> dict[str, Any]:
+def _network(result: dict[str, Any], repeats: int, say: Say, note: Say, keep: Callable[[], None]) -> None:
+    """Fill in the figures of one network, row by row."""
+    name, timings = result["model"], []
     spec = find_spec(name)
     say(f"{name}: speed at {RES}×{RES}")
-    result: dict[str, Any] = {"model": name, "random_weights": False, "rows": [], "agreement": [], "table": []}
     try:
-        with subject(spec, None) as (weights, random):
-            timings = list(bench(spec, weights, RES, "all", BATCHES, repeats, note))
+        with subject(spec, None) as (weights, result["random_weights"]):
+            for timing in bench(spec, weights, RES, "all", BATCHES, repeats, note):
+                timings.append(timing)
+                result["rows"].append(as_dict(timing))
+                _, result["table"], result["verdict"] = network_tables(timings)
+                say(f"  {timing.backend} {timing.precision}, batch {timing.batch}: {timing.frames_per_second:.1f} frames/s")
+                keep()
             say(f"{name}: agreement with float32")
-            agreements = list(check(spec, weights, RES, "all", lambda text: None))
+            for a in check(spec, weights, RES, "all", note):
+                compared = {"backend": a.backend, "precision": a.precision, "max": a.largest, "mean": a.mean}
+                result["agreement"].append({**compared, "psnr": a.psnr, "wanted": a.wanted})
+                keep()
     except VidcolorError as error:
         note(f"{name}: not measured, {error}")
-        return result
-    result |= {"random_weights": random, "rows": [as_dict(timing) for timing in timings]}
-    result["agreement"] = [
-        {"backend": a.backend, "precision": a.precision, "max": a.largest, "mean": a.mean, "psnr": a.psnr, "wanted": a.wanted}
-        for a in agreements
-    ]
-    if timings:
-        _, result["table"], result["verdict"] = network_tables(timings)
-    return result
 
 
 def _whole_command(clip: Path, note: Say) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,20 +17,26 @@ from vidcolor.cli import verbose_option
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="File for all figures.")
 @verbose_option
 def command(samples: Path, write: Path | None, json_file: Path | None, verbose: bool) -> None:
-    """Measure all that docs/gpu.md states, on this machine's GPU, with what is installed. Fetches nothing."""
+    """Measure all that docs/gpu.md states, on this machine's GPU, with what is installed. Fetches nothing.
+
+    Figures are written as they come: what stops the check midway costs only what was not measured yet.
+    """
     from vidcolor.bench.gpu_check import clips_to_measure, gpu_report, markdown, put_into, require_gpu, scratch
     from vidcolor.files import write_whole
 
     def say(text: str) -> None:
         click.echo(text, err=True)
 
+    def keep(report: dict[str, Any]) -> None:
+        if json_file is not None:
+            write_whole(json_file, (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode())
+        if write is not None:
+            write_whole(write, put_into(write.read_text("utf-8"), markdown(report)).encode())
+
     require_gpu()
-    with scratch() as folder:
-        report = gpu_report(clips_to_measure(samples, Path(folder), say), say)
-    figures = markdown(report)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(json_file, (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode())
-    if write is not None:
-        write_whole(write, put_into(write.read_text("utf-8"), figures).encode())
-    click.echo(figures)
+    with scratch() as folder:
+        report = gpu_report(clips_to_measure(samples, Path(folder), say), say, keep=keep)
+    keep(report)
+    click.echo(markdown(report))
