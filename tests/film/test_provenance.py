@@ -38,10 +38,8 @@ def piece(samples, tmp_path_factory):
     """70 frames around a cut of the sample at frame 31 of them, small."""
     path = tmp_path_factory.mktemp("piece") / "piece.mkv"
     trim = "trim=start_frame=85:end_frame=155,setpts=PTS-STARTPTS,scale=160:120"
-    subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", samples / "film.mp4", "-vf", trim, "-an", "-metadata", "comment=Reel 3", "-c:v", "ffv1", path],
-        check=True,
-    )
+    written = ("-an", "-metadata", "comment=Reel 3", "-c:v", "ffv1", path)
+    subprocess.run(["ffmpeg", "-v", "error", "-i", samples / "film.mp4", "-vf", trim, *written], check=True)
     return path
 
 
@@ -87,7 +85,8 @@ def test_the_statement_is_in_the_metadata_unless_it_is_left_out(piece, tmp_path)
 
 @pytest.mark.parametrize("options", [{}, {"codec": "ffv1"}, {"start": Fraction(1), "end": Fraction(2)}, {"crf": 30.0}])
 def test_a_run_verifies_what_it_wrote(piece, tmp_path, options):
-    events = run(piece, tmp_path / "out.mkv", verify=True, preset=None if "codec" in options else "ultrafast", **options)
+    preset = None if "codec" in options else "ultrafast"
+    events = run(piece, tmp_path / "out.mkv", verify=True, preset=preset, **options)
     verified = [event for event in events if event["type"] == "verify"]
     assert len(verified) == 1 and verified[0]["conforms"], verified
     assert events[-1]["exit_code"] == 0
@@ -110,3 +109,10 @@ def test_a_film_that_does_not_conform_is_kept_and_fails_the_run(piece, tmp_path,
         )
     assert caught.value.exit_code == 1 and events[-1]["exit_code"] == 1 and out.exists()
     assert [event["conforms"] for event in events if event["type"] == "verify"] == [False]
+
+
+@pytest.mark.parametrize("option", ["verify", "provenance"])
+def test_what_cannot_be_compared_is_refused_before_work(option, samples, tmp_path):
+    with pytest.raises(UsageError, match=f"--{option} needs films that are one file"):
+        run(samples / "vfr10.mkv", tmp_path / "frame.%04d.png", **{option: True})
+    assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Interlaced frames made whole: the lines that ffmpeg's own bwdif gives, at the same times, wherever a decode begins."""
+"""Interlaced frames made whole: the lines of ffmpeg's own bwdif, at the same times, wherever a decode begins."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def whole_frames(info, start_pts=None):
 @pytest.mark.parametrize("name", FILMS)
 def test_luma_is_that_of_bwdif_and_flags_and_times_are_right(name, tmp_path):
     source, reference = make(name, tmp_path), tmp_path / "reference.mkv"
-    ffmpeg("-i", source, "-map", "0:v", "-vf", "bwdif=send_frame", "-fps_mode", "passthrough", "-c:v", "ffv1", reference)
+    every = ("-fps_mode", "passthrough")
+    ffmpeg("-i", source, "-map", "0:v", "-vf", "bwdif=send_frame", *every, "-c:v", "ffv1", reference)
     result = run_identity(source, tmp_path, codec="ffv1", deinterlace=True)
     check_frames(result)
     film, frames = result.output_frames()

@@ -1,4 +1,4 @@
-"""`make soak`: a two-hour film's worth of frames in one run, and what the process holds meanwhile, as a plot and figures.
+"""`make soak`: a two-hour film's worth of frames in one run, and what the process holds meanwhile: plot and figures.
 
 The film is the sample, made small and repeated: its frames, cuts and sound come again and again, so whatever grows over
 the run grows because of the run. Linux only: it reads /proc.
@@ -32,7 +32,8 @@ def make_film(folder: Path, frames: int, size: str) -> Path:
     small = ("-vf", f"scale={size}", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-b:a", "32k")
     ffmpeg = (find_ffmpeg(), "-nostdin", "-v", "error", "-y")
     subprocess.run([*ffmpeg, "-i", SAMPLES / "film.mp4", *small, once], check=True)
-    subprocess.run([*ffmpeg, "-stream_loop", "-1", "-i", once, "-frames:v", str(frames), "-t", str(frames / 24), "-c", "copy", film], check=True)
+    length = ("-frames:v", str(frames), "-t", str(frames / 24))
+    subprocess.run([*ffmpeg, "-stream_loop", "-1", "-i", once, *length, "-c", "copy", film], check=True)
     return film
 
 
@@ -83,12 +84,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=172_800, help="two hours at 24 a second")
     parser.add_argument("--size", default="64:48")
-    parser.add_argument("--res", type=int, default=32, help="what the network sees; small, as many frames are the point")
+    parser.add_argument("--res", type=int, default=32, help="of the network: small, for speed")
     parser.add_argument("--plot", type=Path, default=Path("docs/soak.png"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         samples, film = soak(arguments.frames, arguments.size, arguments.res, Path(folder))
-    titles = {"rss_mb": "resident memory, MB", "files": "open files", "threads": "threads", "temporary": "temporary files"}
+    titles = {"rss_mb": "resident memory, MB", "files": "open files", "threads": "threads"}
+    titles["temporary"] = "temporary files"
     steps = [sample["frames"] for sample in samples]
     panels = [Panel(f"{title}, over frames", steps, [s[name] for s in samples]) for name, title in titles.items()]
     plot(arguments.plot, panels)

@@ -15,6 +15,7 @@ from vidcolor.config import ON_DAMAGE, RunOptions
 @click.command("verify")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
+@click.option("--codec", default="auto", help="Encoder of OUTPUT, where a codec has several: h264_nvenc.")
 @click.option("--crf", type=float, help="Quality that OUTPUT was encoded with. [the codec's default]")
 @click.option("--preset", help="Preset that OUTPUT was encoded with. [the codec's default]")
 @click.option("--start", type=Time(), help="OUTPUT is the piece of SOURCE from here.")

@@ -15,7 +15,7 @@ from typing import Any
 from vidcolor.backends.base import Backend
 from vidcolor.backends.choose import open_backend
 from vidcolor.config import RunOptions, WorkOptions
-from vidcolor.errors import MediaError
+from vidcolor.errors import MediaError, UsageError
 from vidcolor.film.chunk import Range, make_chunks, view_of
 from vidcolor.film.disk import check_room, estimate, free_bytes, told_when_full
 from vidcolor.film.events import Event, Report, film_event, warning_event
@@ -63,6 +63,9 @@ def colour_film(
     target = output_for(source, output, many, encoding.suffix)
     check_output(source, target, overwrite)
     check_sidecar(target, options, overwrite)
+    if (options.verify or options.provenance) and (info.sequence or encoding.pictures):
+        option = "--verify" if options.verify else "--provenance"
+        raise UsageError(f"{option} needs films that are one file", "a sequence is many", "Leave it out for sequences.")
     plan = make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
     backend = open_network(plan, report)
     plan = replace(plan, runtime=backend.info)

@@ -14,12 +14,14 @@ from vidcolor.film.verify.finding import Finding
 from vidcolor.media.formats import tick
 from vidcolor.media.opening import open_film
 from vidcolor.media.probe import FilmInfo, StreamInfo
-from vidcolor.media.streams import StreamPlan, plan_streams
+from vidcolor.media.streams import TRANSPORT_STREAM, StreamPlan, plan_streams
 
 # Tags about a file's bytes or its writer, not about the film; and the comment, which says that colour was added.
 _OF_THE_FILE = frozenset(
     ["encoder", "major_brand", "minor_version", "compatible_brands", "duration", "comment", "software"]
 )
+# Between MPEG-TS and the others these are packed in another way: headers go into the packets or out of them.
+_REPACKED = frozenset(["aac", "h264", "hevc"])
 _CHAPTER_SLACK = Fraction(1, 1000)  # seconds; MP4 players and FFmpeg count chapters in milliseconds
 
 
@@ -85,12 +87,14 @@ def compare_streams(info: FilmInfo, made: FilmInfo, piece: bool) -> list[Finding
             continue
         slack = max(_base(info, plan.stream), _base(made, partner), tick(suffix) or Fraction(0))
         faults = _faults(plan, partner)
+        repacked = codec in _REPACKED and (info.container == "mpegts") != (suffix in TRANSPORT_STREAM)
         if not piece:
-            faults += _content_faults(plan, old[plan.stream.index], new[partner.index], slack)
+            faults += _content_faults(plan, old[plan.stream.index], new[partner.index], slack, repacked)
         content = new[partner.index]
         words = f"{partner.codec}, {content.packets} packets"
         verdict = "differs" if faults else "stated" if plan.note else "same"
-        note = "; ".join(faults) or plan.note or ("cut to the piece" if piece else "the same bytes")
+        fine = "cut to the piece" if piece else "the same packets, repacked" if repacked else "the same bytes"
+        note = "; ".join(faults) or plan.note or fine
         found.append(Finding(name, f"{codec}, {old[plan.stream.index].packets} packets", words, verdict, note))
     return [*found, _order(expected, partners, made)]
 
@@ -136,11 +140,13 @@ def _faults(plan: StreamPlan, partner: StreamInfo) -> list[str]:
     return faults
 
 
-def _content_faults(plan: StreamPlan, old: Content, new: Content, slack: Fraction) -> list[str]:
+def _content_faults(plan: StreamPlan, old: Content, new: Content, slack: Fraction, repacked: bool) -> list[str]:
     faults = []
     for what, before, after in (("begins", old.start, new.start), ("ends", old.end, new.end)):
         if plan.action != "attach" and before is not None and (after is None or abs(before - after) > slack):
             faults.append(f"it {what} at {_seconds(after)}, not at {_seconds(before)}")
+    if repacked:
+        return faults if old.packets == new.packets else [*faults, "it has another number of packets"]
     if plan.action != "convert" and old.digest != new.digest:
         faults.append("its bytes are not the source's")
     return faults

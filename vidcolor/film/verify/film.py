@@ -53,7 +53,7 @@ def verify(
     and thrown away.
 
     Args:
-        options: those that the output was made with; `crf`, `preset`, `start`, `end`, `deinterlace` and
+        options: those that the output was made with; `codec`, `crf`, `preset`, `start`, `end`, `deinterlace` and
             `on_damage` count.
         progress: told what is being done, how many frames of it are done, and of how many.
 
@@ -97,6 +97,8 @@ def _encoding_of(info: FilmInfo, made: FilmInfo, options: RunOptions) -> Encodin
         raise UsageError(
             f"cannot verify {made.path}", f"vidcolor writes no '{suffix}' files", f"It writes {', '.join(known)}."
         )
+    if options.codec in CODECS and options.codec.split("_")[0] == codec:
+        codec = options.codec  # of several encoders for it, such as h264_nvenc
     ours = codec in CODECS and suffix in CODECS[codec].suffixes
     crf, preset = (options.crf, options.preset) if ours else (None, None)
     return choose_encoding(info, codec if ours else "auto", crf, preset, suffix if ours else None, options.deinterlace)
