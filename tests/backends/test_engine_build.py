@@ -105,6 +105,23 @@ def test_a_build_can_be_interrupted(library, lite):
         build(library, typed_graph(lite.path, "fp16"), shapes_for(PROFILE, 64, 96, 16), PROFILE, progress=interrupt)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_timing_cache_is_written_and_read_again(library, lite, tmp_path):
+    """TensorRT-RTX built as TensorRT would be: it has the calls, though what it measures is nothing."""
+    assert not order_timing(library, lite, tmp_path)  # TensorRT-RTX itself leaves no file
+    as_tensorrt = dataclasses.replace(library, name="tensorrt")
+    assert order_timing(as_tensorrt, lite, tmp_path)
+    (tmp_path / "timing.cache").write_bytes(b"")  # an earlier build was the first
+    assert order_timing(as_tensorrt, lite, tmp_path) and len(list(tmp_path.iterdir())) == 1
+
+
+def order_timing(library, lite, folder):
+    """What the timing cache's file holds after a build."""
+    file = folder / "timing.cache"
+    build(library, typed_graph(lite.path, "fp16"), shapes_for(PROFILE, 32, 48, 16), PROFILE, file)
+    return file.read_bytes() if file.exists() else b""
+
+
 def test_what_is_no_network_is_refused_with_the_parsers_reason(library):
     with pytest.raises(BackendError, match="cannot read the network.*parse"):
         build(library, b"no network", shapes_for(PROFILE, 64, 96, 16), PROFILE)
