@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
-
-import av
 
 from vidcolor.film.verify.finding import Finding
+from vidcolor.media.contents import Content, read_contents
 from vidcolor.media.formats import tick
-from vidcolor.media.opening import open_film
 from vidcolor.media.probe import FilmInfo, StreamInfo
 from vidcolor.media.streams import TRANSPORT_STREAM, StreamPlan, plan_streams
 
@@ -23,48 +17,6 @@ _OF_THE_FILE = frozenset(
 # Between MPEG-TS and the others these are packed in another way: headers go into the packets or out of them.
 _REPACKED = frozenset(["aac", "h264", "hevc"])
 _CHAPTER_SLACK = Fraction(1, 1000)  # seconds; MP4 players and FFmpeg count chapters in milliseconds
-
-
-@dataclass(slots=True)
-class Content:
-    """What a stream's packets hold, without how they are cut."""
-
-    packets: int = 0
-    start: Fraction | None = None  # seconds
-    end: Fraction | None = None
-    _digest: Any = field(default_factory=hashlib.sha256)
-
-    def add(self, data: bytes, pts: int | None, duration: int | None, base: Fraction) -> None:
-        self.packets += 1
-        self._digest.update(data)
-        if pts is not None:
-            time, end = pts * base, (pts + (duration or 0)) * base
-            self.start = time if self.start is None else min(self.start, time)
-            self.end = end if self.end is None else max(self.end, end)
-
-    @property
-    def digest(self) -> str:
-        return self._digest.hexdigest()
-
-
-def read_contents(path: Path, indexes: list[int]) -> dict[int, Content]:
-    """Packets of some streams, as far as the file can be read."""
-    contents = {index: Content() for index in indexes}
-    with open_film(path) as container:
-        packed = []
-        for index in indexes:
-            stream = container.streams[index]
-            if stream.type == "attachment":
-                contents[index].add(stream.data, None, None, Fraction(1))
-            else:
-                packed.append(stream)
-        try:
-            for packet in container.demux(*packed) if packed else ():
-                if packet.size:
-                    contents[packet.stream_index].add(bytes(packet), packet.pts, packet.duration, packet.time_base)
-        except av.error.FFmpegError:
-            pass  # a damaged source ends here; `run` copies as far too
-    return contents
 
 
 def compare_streams(info: FilmInfo, made: FilmInfo, piece: bool) -> list[Finding]:
