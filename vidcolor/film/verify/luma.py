@@ -19,9 +19,9 @@ from vidcolor.media.probe import FilmInfo, probe
 from vidcolor.media.sink import ChunkWriter
 from vidcolor.media.source import FilmSource
 
-# How far PSNR-Y may lie below the plain transcode's, dB: colour shifts a coder's decisions a little, and those about one
-# frame more than the film's. docs/verify.md has what was measured. Frames at least as good as NEAR, which an error of one
-# 8-bit code everywhere gives, are not held against the output one by one.
+# How far PSNR-Y may lie below the plain transcode's, dB: colour shifts a coder's decisions a little, about single frames
+# more than about the film. docs/verify.md has what was measured. Frames at least as good as NEAR, which an error of
+# one 8-bit code everywhere gives, are not held against the output one by one.
 FILM_MARGIN = 0.5
 FRAME_MARGIN = 3.0
 NEAR = 48.13
