@@ -122,6 +122,8 @@ def _check(source: Path, output: Path | None, options: RunOptions) -> None:
     if is_pipe(source) and (options.start is not None or options.end is not None):
         next_step = "Cut it before the pipe: ffmpeg -ss 1:30 -to 2:00 -i FILM ..."
         raise UsageError("--start and --end need a film that can be sought", f"{source} is a pipe", next_step)
+    if is_pipe(source) and options.rate is not None:
+        raise UsageError(f"--rate has no meaning for {source}", "a pipe holds no image sequence", "Leave it out.")
     given = [name for name in _NOT_ENCODED if getattr(options, name) != getattr(RunOptions(), name)]
     if output == STANDARD_OUTPUT and given:
         why = "what goes to standard output is raw frames"

@@ -138,6 +138,9 @@ class PipeSource(FilmSource):
     def stop(self) -> None:
         self._pipe.stop()
 
+    def _note_gap(self, pts: int) -> None:
+        """NUT does not say how long a frame is shown: that one is shown longer is no sign of damage."""
+
     def _open_container(self) -> av.container.InputContainer:
         return self._pipe.read_on()
 

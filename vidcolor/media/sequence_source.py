@@ -97,6 +97,9 @@ class SequenceSource(FilmSource):
             self._strictness = {}  # its decoder takes tags that it does not know for errors
         super().__init__(info, threads, start_pts, on_damage)
 
+    def _note_gap(self, pts: int) -> None:
+        """The numbers say what is missing."""
+
     def _open_container(self) -> av.container.InputContainer:
         sequence = self.info.sequence
         return _open(sequence.file(sequence.numbers[0]), self.info.average_rate)
