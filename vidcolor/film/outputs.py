@@ -64,7 +64,8 @@ def _check_pictures(source: Path, pattern: Path, overwrite: bool) -> None:
     if not pattern.parent.is_dir():
         return
     there = find_sequence(pattern)
-    if is_pattern(source) and source.parent.is_dir() and set(find_sequence(source).files) & set(there.files):
+    sources = find_sequence(source).files if is_pattern(source) else source.iterdir() if source.is_dir() else [source]
+    if {path.resolve() for path in sources} & {path.resolve() for path in there.files}:
         raise UsageError(f"the output {pattern} is the input itself", "nothing was changed", "Give another name with -o.")
     if there.numbers and not overwrite and not placing_mark(pattern).exists():
         raise UsageError(

@@ -36,6 +36,8 @@ def place_pictures(plan: Plan, pattern: Path, chunks: Iterable[Path]) -> None:
 
 
 def _put(picture: Path, final: Path) -> None:
+    if final.exists() and final.samefile(picture):
+        return  # an earlier run came as far; and renaming a link over another to the same file would leave both
     beside = final.with_name(f".{final.name}.vidcolor")
     beside.unlink(missing_ok=True)
     try:
