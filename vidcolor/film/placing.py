@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from vidcolor.files import sync_folder, whole_file
 from vidcolor.film.outputs import placing_mark
 from vidcolor.film.plan import Plan
-from vidcolor.files import sync_folder, whole_file
 from vidcolor.media.frames import read_list
 from vidcolor.media.sequences import find_sequence
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from vidcolor.backends.base import Backend
 from vidcolor.backends.choose import open_backend
 from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import MediaError, UsageError
+from vidcolor.files import whole_file
 from vidcolor.film.chunk import Range, make_chunks, view_of
 from vidcolor.film.disk import check_room, estimate, free_bytes, told_when_full
 from vidcolor.film.events import Event, Report, film_event, warning_event
@@ -27,14 +27,14 @@ from vidcolor.film.plan import CHUNK_SECONDS, Plan, make_plan
 from vidcolor.film.progress import Progress
 from vidcolor.film.provenance import STATEMENT, check_sidecar, shots_of_records, write_record
 from vidcolor.film.work import WorkPlace, find_others, owned, work_place
-from vidcolor.files import whole_file
 from vidcolor.media.damage import in_spans
-from vidcolor.media.formats import choose_encoding, picture_encoding
+from vidcolor.media.formats import choose_encoding
 from vidcolor.media.remux import remux
 from vidcolor.media.sequence_source import read_film
 from vidcolor.media.sequences import is_pattern
 from vidcolor.media.standin import with_stand_in
 from vidcolor.media.streams import plan_streams
+from vidcolor.media.uncompressed import picture_encoding
 
 
 def colour_film(
@@ -58,8 +58,8 @@ def colour_film(
     info = read_film(source, options.rate, options.max_pixels)
     named = output_for(source, output, many, "")
     suffix = named.suffix if output is not None and named == output else None
-    choose = picture_encoding if is_pattern(named) else partial(choose_encoding, deinterlace=options.deinterlace)
-    encoding = choose(info, options.codec, options.crf, options.preset, suffix)
+    choose = picture_encoding if is_pattern(named) else choose_encoding
+    encoding = choose(info, options.codec, options.crf, options.preset, suffix, options.deinterlace)
     target = output_for(source, output, many, encoding.suffix)
     check_output(source, target, overwrite)
     check_sidecar(target, options, overwrite)

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from vidcolor.backends.base import Backend
 from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import MediaError, UsageError
+from vidcolor.files import whole_file
 from vidcolor.film.chunk import Range, coloured_frames, make_chunks, open_at
 from vidcolor.film.events import Event, Report, film_event
 from vidcolor.film.outputs import check_output
@@ -25,9 +26,8 @@ from vidcolor.film.pipeline import StageClock
 from vidcolor.film.plan import Plan, make_plan
 from vidcolor.film.progress import Progress
 from vidcolor.film.run import choices, converted, figures, open_network, piece_of, plan_event, statement
-from vidcolor.files import whole_file
 from vidcolor.media.damage import Damage, in_spans
-from vidcolor.media.formats import choose_encoding, pipe_encoding
+from vidcolor.media.formats import choose_encoding
 from vidcolor.media.pipe_in import PipeInput, PipeSource, is_pipe
 from vidcolor.media.pipe_out import (
     STANDARD_OUTPUT,
@@ -44,6 +44,7 @@ from vidcolor.media.sequence_source import read_film
 from vidcolor.media.source import FilmSource
 from vidcolor.media.standin import StandIn
 from vidcolor.media.streams import plan_streams
+from vidcolor.media.uncompressed import pipe_encoding
 
 _NOT_ENCODED = ("codec", "crf", "preset")  # options that mean nothing for raw frames
 
@@ -136,9 +137,11 @@ def _plan(info: FilmInfo, output: Path, options: RunOptions, overwrite: bool) ->
         form = options.stdout_format
         if form == "auto":
             form = "y4m" if info.container == "yuv4mpegpipe" else "nut"
-        encoding = pipe_encoding(info, form)
+        encoding = pipe_encoding(info, form, options.deinterlace)
     else:
-        encoding = choose_encoding(info, options.codec, options.crf, options.preset, output.suffix)
+        encoding = choose_encoding(
+            info, options.codec, options.crf, options.preset, output.suffix, options.deinterlace
+        )
         check_output(info.path, output, overwrite)
     return make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
 
@@ -191,7 +194,7 @@ def _into_file(
 
 @contextmanager
 def _others(plan: Plan, film: FilmSource) -> Iterator[OtherStreams | None]:
-    """The streams that go through with the film: read with it from a pipe, beside it from a file; pictures have none."""
+    """The streams that go through with the film: read with it from a pipe, beside it from a file; none of pictures."""
     if plan.info.sequence is not None:
         yield None
         return

@@ -9,7 +9,7 @@ from vidcolor.color.yuv import YuvFormat
 from vidcolor.errors import UsageError
 from vidcolor.media.hardware import encoder_obstacle
 from vidcolor.media.hdr import carries_hdr
-from vidcolor.media.probe import UNSPECIFIED, FilmInfo
+from vidcolor.media.probe import FilmInfo
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, cannot_copy
 
 FILM_SUFFIXES = frozenset(
@@ -122,13 +122,6 @@ CODECS = {
 }  # fmt: skip
 
 LIST_SUFFIX = ".json"  # of a chunk that is a list of pictures
-_PICTURES = {  # by suffix: encoder, its options, and pixel format by depth
-    ".tif": ("tiff", (("compression_algo", "raw"),), {8: "rgb24", 16: "rgb48le"}),
-    ".png": ("png", (), {8: "rgb24", 16: "rgb48be"}),
-    ".dpx": ("dpx", (), {8: "rgb24", 10: "gbrp10be", 12: "gbrp12be", 16: "rgb48be"}),
-}
-_PICTURES[".tiff"] = _PICTURES[".tif"]
-_RAW = Codec("raw", "rawvideo", (".nut", ".y4m"), "", "", (8, 9, 10, 12, 14, 16), _ALL, lossless=True, interlaced=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +178,8 @@ def choose_encoding(
             f"{chosen.name} cannot hold a picture of {size}", f"its least side is {chosen.least}", "Try --codec ffv1."
         )
     conversions: list[str] = []
-    if deinterlace:
-        if info.interlaced:
-            conversions.append("interlaced frames are made whole (bwdif): every other line of them is interpolated")
-        deinterlace_by = info.field_order if info.interlaced and not info.frames_flagged else "flagged"
-        info = replace(info, field_order="progressive")
-    form = _choose_format(info, chosen, conversions)
-    depth = "" if form.depth == 8 else f"{form.depth}le"
+    info, deinterlaced_by = made_whole(info, conversions) if deinterlace else (info, "")
+    form = choose_format(info, chosen, conversions)
     interlaced = info.interlaced and chosen.interlaced and _fits(info, form.chroma_width, form.chroma_height, True)
     if info.interlaced and not interlaced:
         conversions.append("interlaced frames are coded whole, not as fields; no line of them is changed")
@@ -201,7 +189,7 @@ def choose_encoding(
     return Encoding(
         codec=chosen.name,
         encoder=chosen.encoder,
-        pix_fmt=f"yuv{_CHROMA_NAMES[form.chroma_width, form.chroma_height]}p{depth}",
+        pix_fmt=planar_name(form),
         format=form,
         options=_options(chosen, crf, preset, form),
         lossless=chosen.lossless,
@@ -210,94 +198,22 @@ def choose_encoding(
         chunk_suffix=chosen.chunk_suffix,
         reason=reason,
         conversions=tuple(conversions),
-        deinterlace=deinterlace_by if deinterlace else "",
+        deinterlace=deinterlaced_by,
     )
 
 
-def pipe_encoding(info: FilmInfo, form: str) -> Encoding:
-    """How a film goes through a pipe: raw frames, luma as it is.
-
-    Args:
-        form: "nut" or "y4m".
-
-    Raises:
-        UsageError: y4m for a film without a frame rate.
-    """
-    if form == "y4m" and info.average_rate is None:
-        raise UsageError(f"cannot write {info.path} as y4m", "its frame rate is not known", "Use --stdout-format nut.")
-    conversions: list[str] = []
-    planes = _choose_format(info, _RAW, conversions)
-    depth = "" if planes.depth == 8 else f"{planes.depth}le"
-    tags = info.tags
-    unsaid = {
-        "full range": form == "nut" and planes.full_range,
-        "matrix, primaries and transfer": {tags.matrix, tags.primaries, tags.transfer} != {UNSPECIFIED},
-        "the order of its fields": form == "nut" and info.interlaced,
-        "rotation": info.rotation != 0,
-        "HDR metadata": info.hdr is not None or bool(info.dynamic_hdr),
-    }
-    if any(unsaid.values()):
-        what = ", ".join(name for name, there in unsaid.items() if there)
-        conversions.append(f"a {form} pipe cannot say this of the film: {what}; tell the program that reads it")
-    if form == "nut" and info.start_pts < 0:
-        conversions.append(f"all times are moved by {-info.start_pts * info.time_base} s: NUT has none before 0")
-    if form == "y4m" and info.start_pts != 0:
-        conversions.append("y4m has no times: the film begins at 0")
-    return Encoding(
-        codec=_RAW.name,
-        encoder=_RAW.encoder,
-        pix_fmt=f"yuv{_CHROMA_NAMES[planes.chroma_width, planes.chroma_height]}p{depth}",
-        format=planes,
-        options=(),
-        lossless=True,
-        interlaced=info.interlaced,
-        suffix=f".{form}",
-        chunk_suffix=_RAW.chunk_suffix,
-        reason=f"{form} on standard output",
-        conversions=tuple(conversions),
-    )
+def made_whole(info: FilmInfo, conversions: list[str]) -> tuple[FilmInfo, str]:
+    """A film whose interlaced frames are to be made whole: as it then is, and by what, as `FilmInfo.deinterlace` has it."""
+    if info.interlaced:
+        conversions.append("interlaced frames are made whole (bwdif): every other line of them is interpolated")
+    by = info.field_order if info.interlaced and not info.frames_flagged else "flagged"
+    return replace(info, field_order="progressive"), by
 
 
-def picture_encoding(
-    info: FilmInfo, codec: str = "auto", crf: float | None = None, preset: str | None = None, suffix: str | None = None
-) -> Encoding:
-    """How a film becomes numbered pictures: R'G'B' of the least depth that holds its luma.
-
-    Args:
-        codec, crf, preset: have no meaning for pictures and are refused.
-        suffix: of the pictures.
-
-    Raises:
-        UsageError: pictures of another kind, or an option that has no meaning.
-    """
-    suffix = (suffix or "").lower()
-    if suffix not in _PICTURES:
-        known = ", ".join(sorted(_PICTURES))
-        raise UsageError(f"no sequence can be written as '{suffix}'", f"it can be {known}", "Change -o.")
-    if codec != "auto" or crf is not None or preset is not None:
-        option = "--codec" if codec != "auto" else "--crf" if crf is not None else "--preset"
-        raise UsageError(f"{option} has no meaning for pictures", "they are written without loss", "Leave it out.")
-    encoder, options, formats = _PICTURES[suffix]
-    depth = next(depth for depth in formats if depth >= info.format.depth)
-    form = replace(info.format, depth=depth, full_range=True, chroma_width=1, chroma_height=1, siting="center")
-    conversions = [f"frames become {depth}-bit R'G'B', whose {_matrix_name(form)} luma is the film's within rounding"]
-    if info.sequence is None:
-        conversions.append("pictures have no times: they are numbered from 1 in the order in which frames are shown")
-    if info.rotation:
-        conversions.append("pictures cannot say that they are to be turned: they stay as they are stored")
-    return Encoding(
-        codec=suffix[1:],
-        encoder=encoder,
-        pix_fmt=formats[depth],
-        format=form,
-        options=options,
-        lossless=True,
-        interlaced=False,
-        suffix=suffix,
-        chunk_suffix=LIST_SUFFIX,
-        reason="asked for",
-        conversions=tuple(conversions),
-    )
+def planar_name(form: YuvFormat) -> str:
+    """FFmpeg's name of the planar pixel format."""
+    depth = "" if form.depth == 8 else f"{form.depth}le"
+    return f"yuv{_CHROMA_NAMES[form.chroma_width, form.chroma_height]}p{depth}"
 
 
 def _choose_codec(info: FilmInfo, name: str, suffix: str | None) -> tuple[Codec, str]:
@@ -319,7 +235,12 @@ def _choose_codec(info: FilmInfo, name: str, suffix: str | None) -> tuple[Codec,
     return CODECS["hevc"], f"{info.format.depth}-bit source"
 
 
-def _choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvFormat:
+def choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvFormat:
+    """The planes that a codec is given: the source's luma and chroma sampling, or the nearest that it holds.
+
+    Args:
+        conversions: gets a sentence for all that is not as in the source.
+    """
     form, name = info.format, info.pix_fmt
     held = (form.chroma_width, form.chroma_height)
     # Listed from little chroma to much: the first that holds at least the source's, else the most there is.
@@ -333,7 +254,7 @@ def _choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvF
         conversions.append(f"grey pictures ({name}) get chroma planes, {sampling}")
     elif "yuv" not in name and not name.startswith(("nv", "p0", "p2", "p4", "uyvy", "y2", "v", "ayuv", "xv", "vuy")):
         conversions.append(
-            f"{name} pictures become full-range {_matrix_name(form)} luma and {sampling} chroma: "
+            f"{name} pictures become full-range {matrix_name(form)} luma and {sampling} chroma: "
             "added colour is coarser than 4:2:0, which everything plays"
         )
     elif chroma != enough[0]:
@@ -341,10 +262,7 @@ def _choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvF
         conversions.append(f"chroma becomes {sampling}, because {codec.name} takes no {size} picture in {usual}")
     elif chroma != held or name.startswith(("yuv440", "yuvj440", "yuv411", "yuvj411", "yuv410", "uyyvyy411")):
         conversions.append(f"chroma sampling of {name} becomes {sampling}")
-    if "a" in name.split("p")[0] and name.startswith(
-        ("yuva", "ya", "rgba", "bgra", "argb", "abgr", "gbrap", "ayuv", "vuya")
-    ):
-        conversions.append("the alpha channel (transparency) is dropped")
+    conversions += alpha_loss(info)
     if depth != form.depth:
         loss = "lossless" if depth > form.depth and not form.full_range else "rounded"
         conversions.append(f"luma of {form.depth} bits becomes {depth} bits ({loss}), which is what {codec.name} holds")
@@ -354,12 +272,20 @@ def _choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvF
     return replace(form, depth=depth, full_range=full_range, chroma_width=chroma[0], chroma_height=chroma[1])
 
 
+def alpha_loss(info: FilmInfo) -> list[str]:
+    """A sentence where the source has transparency, which no output has."""
+    alpha = ("yuva", "ya", "rgba", "bgra", "argb", "abgr", "gbrap", "ayuv", "vuya")
+    there = "a" in info.pix_fmt.split("p")[0] and info.pix_fmt.startswith(alpha)
+    return ["the alpha channel (transparency) is dropped"] if there else []
+
+
 def _fits(info: FilmInfo, across: int, down: int, interlaced: bool) -> bool:
     """Whether the picture is a whole number of chroma samples, in each field where frames are coded as fields."""
     return info.width % across == 0 and info.height % (down * 2 if interlaced else down) == 0
 
 
-def _matrix_name(form: YuvFormat) -> str:
+def matrix_name(form: YuvFormat) -> str:
+    """As people write it."""
     return {"bt601": "BT.601", "bt709": "BT.709"}.get(form.matrix, form.matrix)
 
 

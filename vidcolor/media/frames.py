@@ -14,7 +14,7 @@ import numpy as np
 
 from vidcolor.color.rgb import rgb_of_planes
 from vidcolor.errors import MediaError
-from vidcolor.files import sync_folder, sha256
+from vidcolor.files import sha256, sync_folder
 from vidcolor.media.formats import LIST_SUFFIX, Encoding
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.remux import count_frames

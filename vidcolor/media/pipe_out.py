@@ -221,7 +221,7 @@ class PipeWriter:
         raise MediaError(
             f"cannot write {info.path} as y4m",
             "y4m holds frames of one constant rate, "
-            f"and frame {self._frames} is shown {float(late * info.time_base):+.3f} s beside {info.average_rate} a second",
+            f"and frame {self._frames} is {float(late * info.time_base):+.3f} s off {info.average_rate} a second",
             "NUT keeps every time: --stdout-format nut",
         )
 

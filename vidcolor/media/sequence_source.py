@@ -116,7 +116,7 @@ class SequenceSource(FilmSource):
                 self._failed.append((number - first, what))
                 continue
             _check_density(sequence.file(number), data)
-            packet = av.Packet(len(data))  # FFmpeg's own memory: its threads may let go of it while Python waits for them
+            packet = av.Packet(len(data))  # in FFmpeg's memory: its threads may free it while Python waits for them
             packet.update(data)
             packet.pts = packet.dts = number - first
             packet.stream, packet.time_base = self._stream, self.info.time_base

@@ -91,7 +91,7 @@ def sequence_in(folder: Path) -> Sequence:
         raise UsageError(
             f"the folder {folder} holds more than one sequence",
             f"its pictures are {', '.join(kinds)}{' and others' if len(numbered) > 4 else ''}",
-            f"Give one by its pattern, such as {folder / 'frame.%06d.dpx'}; without --rate they are coloured one by one.",
+            f"Give one by its pattern, such as {folder / 'frame.%06d.dpx'}; without --rate each is a still.",
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Everything of a film but its pictures, in a file: what the remux copies from where the film cannot be opened again."""
+"""Everything of a film but its pictures, in a file: for the remux, where the film cannot be opened again."""
 
 from __future__ import annotations
 
