@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 import av
 import cv2
@@ -41,6 +42,29 @@ class LumaFrame:
             fmt: `FilmInfo.format`, as the film was probed.
         """
         return _own_chroma(self._frame, fmt)
+
+
+def frame_copier(time_base: Fraction) -> Callable[[av.VideoFrame], av.VideoFrame]:
+    """A function that copies decoded frames.
+
+    A decoder leaves what is damaged as it finds it in the memory that it is given, and is given that of frames which
+    nobody keeps any more: if nobody ever keeps one, that is always the same.
+    """
+    graphs: dict[tuple[str, int, int], av.filter.Graph] = {}
+
+    def copied(frame: av.VideoFrame) -> av.VideoFrame:
+        kind = frame.format.name, frame.width, frame.height
+        if kind not in graphs:
+            graph = graphs[kind] = av.filter.Graph()
+            source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=time_base)
+            copy, sink = graph.add("copy"), graph.add("buffersink")
+            source.link_to(copy)
+            copy.link_to(sink)
+            graph.configure()
+        graphs[kind].push(frame)
+        return graphs[kind].pull()
+
+    return copied
 
 
 def luma_reader(info: FilmInfo) -> Callable[[av.VideoFrame], np.ndarray]:
