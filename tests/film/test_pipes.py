@@ -105,6 +105,39 @@ def test_a_file_made_from_a_pipe_is_the_one_made_from_the_file(with_sound, tmp_p
     assert sorted(p.name for p in tmp_path.iterdir()) == ["filed.mkv", "piped.mkv"]
 
 
+def test_every_other_stream_that_nut_holds_goes_all_the_way(samples, tmp_path):
+    """A file into a pipe, and from the pipe into a file: sound in numbers' codecs, subtitles, chapters, tags."""
+    (tmp_path / "words.srt").write_text("1\n00:00:00,200 --> 00:00:00,500\nHello\n")
+    (tmp_path / "tags.txt").write_text(";FFMETADATA1\ntitle=Reel\n[CHAPTER]\nTIMEBASE=1/10\nSTART=0\nEND=5\ntitle=One\n")
+    source, out = tmp_path / "film.mkv", tmp_path / "out.mkv"
+    ffmpeg(
+        "-i", samples / "film.mp4", "-i", tmp_path / "words.srt", "-i", tmp_path / "tags.txt", "-t", "0.6", "-map", "0:v",
+        "-map", "0:a", "-map", "0:a", "-map", "1", "-map_metadata", "2", "-map_chapters", "2", "-vf", "scale=160:120",
+        "-c:v", "ffv1", "-c:a:0", "copy", "-c:a:1", "flac", "-c:s", "ass", "-metadata:s:a:1", "language=deu", source,
+    )  # fmt: skip
+    piped = vidcolor(source, "-q", "-o", "-")
+    assert piped.returncode == 0, piped.stderr
+    result = vidcolor("-", "-o", out, "--codec", "ffv1", input=piped.stdout)
+    assert result.returncode == 0, result.stderr
+    shown = [
+        subprocess.run(
+            ["ffprobe", "-v", "error", "-of", "json", "-show_streams", "-show_chapters", "-show_format", path],
+            capture_output=True, check=True,
+        ).stdout
+        for path in (source, out)
+    ]  # fmt: skip
+    before, after = map(json.loads, shown)
+    assert [s["codec_name"] for s in after["streams"]] == ["ffv1", "aac", "flac", "ass"]
+    assert after["streams"][2]["tags"]["language"] in ("deu", "ger")
+    assert after["format"]["tags"]["title"] == "Reel"
+    assert [(c["start_time"], c["tags"]) for c in after["chapters"]] == [(c["start_time"], c["tags"]) for c in before["chapters"]]
+    assert luma(out) == luma(source)
+    for stream in (1, 2):
+        assert packets(out, stream) in packets(source, stream)  # less the packet before 0 that starts the decoder
+        assert len(packets(source, stream)) - len(packets(out, stream)) < 1000
+    assert b"Hello" in packets(out, 3)
+
+
 def test_y4m_comes_out_where_y4m_comes_in(with_sound, tmp_path):
     out = tmp_path / "out.y4m"
     feed = ffmpeg("-i", with_sound, "-f", "yuv4mpegpipe", "-")

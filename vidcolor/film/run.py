@@ -258,7 +258,8 @@ def figures(plan: Plan, frames: int, length: int, made: int, seconds: float) -> 
 
 def _encoder(plan: Plan) -> str:
     encoding = plan.encoding
-    return f"{encoding.encoder} {encoding.pix_fmt}, " + " ".join(f"{name}={value}" for name, value in encoding.options)
+    options = " ".join(f"{name}={value}" for name, value in encoding.options)
+    return f"{encoding.encoder} {encoding.pix_fmt}{options and ', '}{options}"
 
 
 def plan_event(

@@ -211,7 +211,7 @@ def _stream_info(stream: av.stream.Stream) -> StreamInfo:
         index=stream.index,
         kind=stream.type if stream.type != "unknown" else "data",
         codec=context.codec.canonical_name if context is not None else (tags.get("mimetype") or "unknown"),
-        codec_tag=context.codec_tag if context is not None else "",
+        codec_tag=_codec_tag(context),
         language=tags.get("language"),
         title=tags.get("title"),
         dispositions=tuple(flags),
@@ -220,6 +220,14 @@ def _stream_info(stream: av.stream.Stream) -> StreamInfo:
         tags=tuple(tags.items()),
         time_base=stream.time_base,
     )
+
+
+def _codec_tag(context: av.CodecContext | None) -> str:
+    """Four letters; nothing where the tag is a number, as that of FLAC and AAC in NUT: PyAV cannot show it."""
+    try:
+        return "" if context is None else context.codec_tag
+    except UnicodeDecodeError:
+        return ""
 
 
 def _seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:
