@@ -138,15 +138,23 @@ def engines(folder: Path) -> Iterator[Engine]:
     for path in sorted(folder.glob("*.engine")):
         try:
             card = json.loads(card_of(path).read_text("utf-8"))
-            key = _key_from(card.pop("key"))
-            yield Engine(path, key, card.pop("sha256"), card)
-        except (OSError, ValueError, TypeError, KeyError):
-            yield Engine(path, None, "", {})
+            engine = Engine(path, _key_from(card.pop("key")), str(card.pop("sha256")), card)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            engine = Engine(path, None, "", {})
+        yield engine
 
 
 def _key_from(plain: dict[str, Any]) -> EngineKey:
+    """The key that a card holds. Raises ValueError, TypeError, KeyError or AttributeError if it holds none."""
     shapes = Shapes(**{name: tuple(shape) for name, shape in plain["shapes"].items()})
-    return EngineKey(**{**plain, "shapes": shapes, "builder": tuple((name, value) for name, value in plain["builder"])})
+    builder = tuple((name, value) for name, value in plain["builder"])
+    key = EngineKey(**{**plain, "shapes": shapes, "builder": builder})
+    words = [getattr(key, field.name) for field in fields(key) if field.type == "str"]
+    sizes = [(type(side) for side in shape) for shape in (shapes.least, shapes.usual, shapes.most) if len(shape) == 3]
+    numbers = [kind for shape in sizes for kind in shape]
+    if not all(type(word) is str for word in words) or type(key.recipe) is not int or numbers != [int] * 9:
+        raise ValueError("a field of its key is of another kind")
+    return key
 
 
 def find(folder: Path, wanted: EngineKey, count: int, height: int, width: int) -> Engine | None:

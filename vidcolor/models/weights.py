@@ -49,8 +49,8 @@ def find_weights(spec: ModelSpec, file: Path | None) -> Weights:
         raise ModelError(f"cannot read the weights {path}", "there is no such file")
     try:
         card = json.loads(card_path(path).read_text("utf-8"))
-        named, stated = card["model"], card["sha256"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        named, stated = str(card["model"]), str(card["sha256"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(
             f"cannot use the weights {path}",
             f"their card {card_path(path).name} is missing or damaged ({error!r})",

@@ -71,12 +71,14 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         given = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"cannot read the options {path}", str(error), "See docs/training.md.") from error
     check_names(given, str(path))
     for name in ("data", "validation"):
         if name in given:
             paths = [given[name]] if isinstance(given[name], str) else given[name]
+            if not isinstance(paths, list) or not all(isinstance(each, str) for each in paths):
+                raise UsageError(f"cannot use {name} = {given[name]!r} in {path}", "it must be paths")
             given[name] = tuple(str(path.parent / Path(p)) for p in paths)
     return given
 
