@@ -184,7 +184,7 @@ def test_nobody_reading_holds_the_writer_up(samples):
     """Back-pressure: what is taken in before anything is taken out is a number of frames, not the film."""
     source = subprocess.Popen(
         ["ffmpeg", "-v", "error", "-stream_loop", "-1", "-i", samples / "film.mp4", "-map", "0:v", "-vf", "scale=160:120",
-         "-frames:v", "1500", "-f", "nut", "-c:v", "rawvideo", "-"], stdout=subprocess.PIPE,
+         "-frames:v", "900", "-f", "nut", "-c:v", "rawvideo", "-"], stdout=subprocess.PIPE,
     )  # fmt: skip
     run = subprocess.Popen([*VIDCOLOR, "run", "-", "-q", "-o", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     sent = 0
@@ -208,8 +208,9 @@ def test_nobody_reading_holds_the_writer_up(samples):
     rest = sum(len(data) for data in iter(lambda: run.stdout.read(1 << 20), b""))
     writer.join()
     assert run.wait() == 0 and source.wait() == 0
+    print(f"{held / sent:.1%} of 900 frames taken in")
     assert held < sent / 4
-    assert len(begun) + rest >= 1500 * 160 * 120 * 3 // 2
+    assert len(begun) + rest >= 900 * 160 * 120 * 3 // 2
 
 
 def test_ctrl_c_ends_a_run_whose_pipe_has_nothing_more_to_give(uneven, tmp_path):
@@ -299,7 +300,7 @@ def test_standard_input_that_is_a_file_is_that_file(with_sound, tmp_path):
 
 
 def test_runs_side_by_side_do_not_disturb_each_other(samples, tmp_path):
-    films = [tmp_path / f"{n} a film.mkv" for n in range(3)]
+    films = [tmp_path / f"{n} a film.mkv" for n in range(2)]
     for n, film in enumerate(films):
         ffmpeg("-ss", 2 * n, "-i", samples / "film.mp4", "-map", "0:v", "-frames:v", "6", "-vf", "scale=160:120", "-c:v", "ffv1", film)
     alone = []
@@ -309,14 +310,14 @@ def test_runs_side_by_side_do_not_disturb_each_other(samples, tmp_path):
         alone.append(made.read_bytes())
         made.unlink()
     names = b"\0".join(os.fsencode(film) for film in films)
-    together = ["xargs", "-0", "-P", "3", "-n", "1", *VIDCOLOR, "run", "-q", "--threads", "1"]
+    together = ["xargs", "-0", "-P", "2", "-n", "1", *VIDCOLOR, "run", "-q", "--threads", "1"]
     subprocess.run(together, input=names, check=True)
     assert [film.with_name(f"{film.stem}.color.mkv").read_bytes() for film in films] == alone
 
 
 @pytest.mark.parametrize(
     ("short", "long", "size"),
-    [(250, 1000, "160:120"), pytest.param(500, 5000, "640:480", marks=pytest.mark.long)],
+    [(200, 700, "160:120"), pytest.param(500, 5000, "640:480", marks=pytest.mark.long)],
 )
 def test_memory_does_not_grow_with_the_pipe(samples, short, long, size):
     peaks = []
