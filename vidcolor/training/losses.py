@@ -13,7 +13,7 @@ from torch import Tensor
 from vidcolor.errors import UsageError
 
 DECIBEL_FLOOR = 4.0  # squared Lab units: an error of 2 is as good as none
-VIVID = 0.4  # decibels / 10 that a picture's whole colourfulness is worth
+VIVID = 0.2  # decibels / 10 that a picture's whole colourfulness is worth
 AB_RANGE = 110.0  # losses work on ab / 110, so that their constants do not depend on Lab units
 
 
@@ -62,7 +62,7 @@ def vividness(ab: Tensor) -> Tensor:
 def decibel_vivid(predicted: Tensor, truth: Tensor) -> Tensor:
     """What a coloured picture is judged by: its error in decibels, and how much of the colourfulness is left.
 
-    log₁₀ of each picture's mean squared error, as PSNR counts it (Chen 2022, NAFNet), plus 0.4 × the share of the
+    log₁₀ of each picture's mean squared error, as PSNR counts it (Chen 2022, NAFNet), plus 0.2 × the share of the
     colourfulness that is missing (in the manner of Kang 2023, DDColor, section 3.4), without which the loss would fade.
     """
     squared = (predicted - truth).square().mean(dim=(1, 2, 3))
