@@ -3,6 +3,7 @@
 Needs numpy, av, opencv-python-headless, the files of scikit-image and scikit-learn (neither is imported), and ffmpeg.
 A colour frame is H x W x 3 float32, R'G'B' in 0..255. Luma and chroma are BT.601, limited range, 8-bit code values.
 """
+
 import argparse
 import importlib.util
 import json
@@ -18,7 +19,6 @@ from typing import NamedTuple
 import av
 import cv2
 import numpy as np
-
 from worn import grain, scratches, slow_noise, worn
 
 SIZE, FPS = (640, 480), 24  # width and height in pixels, frames/s
@@ -28,6 +28,7 @@ EXACT = "-fflags +bitexact -flags:v +bitexact -flags:a +bitexact".split()
 
 class View(NamedTuple):
     """What the camera sees: centre x, y and width in pixels of the photograph, and its turn in degrees."""
+
     x: float
     y: float
     width: float
@@ -36,6 +37,7 @@ class View(NamedTuple):
 
 class Shot(NamedTuple):
     """A photograph from `first` up to `end` (frames or ms). Where two shots overlap, they dissolve."""
+
     photo: str
     first: int
     end: int
@@ -64,12 +66,40 @@ VFR_FILM = [  # in ms
 ]
 VFR_STEPS = (41, 42, 17, 83, 33, 50, 42, 125, 29, 34)  # ms from each frame to the next, over and over
 CHAPTERS = ((0, 116, "First reel"), (116, 288, "Second reel"))  # in frames
-LINES = (("00,300", "02,200", "A pavilion above the lake."), ("02,500", "04,700", "A pilot, and her helmet."),
-         ("05,000", "06,800", "Coffee on a wooden table."), ("07,400", "08,900", "The cat is not impressed."),
-         ("10,400", "11,800", "Ready."))  # from and to, seconds,ms
-MELODY = ((76, 3), (74, 1), (72, 1), (71, 1), (69, 3), (72, 1), (71, 1), (69, 1), (67, 3), (69, 1), (71, 1),
-          (74, 1), (72, 2), (67, 1), (72, 3))  # MIDI note, beats of half a second
-CHORDS = ((48, 64, 67), (43, 62, 67), (45, 60, 64), (41, 60, 65), (48, 64, 67), (43, 62, 65), (48, 64, 67), (48, 64, 67))
+LINES = (
+    ("00,300", "02,200", "A pavilion above the lake."),
+    ("02,500", "04,700", "A pilot, and her helmet."),
+    ("05,000", "06,800", "Coffee on a wooden table."),
+    ("07,400", "08,900", "The cat is not impressed."),
+    ("10,400", "11,800", "Ready."),
+)  # from and to, seconds,ms
+MELODY = (
+    (76, 3),
+    (74, 1),
+    (72, 1),
+    (71, 1),
+    (69, 3),
+    (72, 1),
+    (71, 1),
+    (69, 1),
+    (67, 3),
+    (69, 1),
+    (71, 1),
+    (74, 1),
+    (72, 2),
+    (67, 1),
+    (72, 3),
+)  # MIDI note, beats of half a second
+CHORDS = (
+    (48, 64, 67),
+    (43, 62, 67),
+    (45, 60, 64),
+    (41, 60, 65),
+    (48, 64, 67),
+    (43, 62, 65),
+    (48, 64, 67),
+    (48, 64, 67),
+)
 
 
 def load(name):
@@ -136,9 +166,9 @@ def tune(path):
     for beat, note, beats, loud, pan in notes:
         t = np.arange(min(int((beats * 0.5 + 0.4) * rate), len(sound) - beat * rate // 2)) / rate
         turns = 440 * 2 ** ((note - 69) / 12) * t
-        wavy = sum(np.sin(2 * np.pi * turns * k) * np.exp(-t * k * 1.6) / k ** 1.5 for k in range(1, 6))
+        wavy = sum(np.sin(2 * np.pi * turns * k) * np.exp(-t * k * 1.6) / k**1.5 for k in range(1, 6))
         wavy *= loud * np.minimum(1, t / 0.008) * np.minimum(1, (t[-1] - t) / 0.1)
-        sound[beat * rate // 2:][: len(t)] += wavy[:, None] * (1 - pan, pan)
+        sound[beat * rate // 2 :][: len(t)] += wavy[:, None] * (1 - pan, pan)
     with wave.open(str(path), "wb") as f:
         f.setnchannels(2), f.setsampwidth(2), f.setframerate(rate)
         f.writeframes(np.rint(sound.clip(-1, 1) * 32767).astype("<i2").tobytes())
@@ -147,19 +177,26 @@ def tune(path):
 def encoder(path, crf, inputs=(), outputs=()):
     """An ffmpeg that reads raw yuv420p frames on its standard input and writes H.264 to `path`."""
     raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "{}x{}".format(*SIZE), "-r", str(FPS), "-i", "-"]
-    tags = ("-colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m -color_range tv"
-            " -chroma_sample_location left -movflags +faststart").split()
-    x264 = f"-c:v libx264 -preset veryslow -tune film -crf {crf} -threads 1".split()  # two do not always write the same bytes
+    tags = (
+        "-colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m -color_range tv"
+        " -chroma_sample_location left -movflags +faststart"
+    ).split()
+    x264 = (
+        f"-c:v libx264 -preset veryslow -tune film -crf {crf} -threads 1".split()
+    )  # two do not always write the same bytes
     return subprocess.Popen([*FFMPEG, *raw, *inputs, *x264, *tags, *EXACT, *outputs, str(path)], stdin=subprocess.PIPE)
 
 
 def write_extras(folder):
     """Write what film.mp4 and film.mkv hold beside the picture: sound, subtitles, title and chapters, an attachment."""
     tune(folder / "tune.wav")
-    (folder / "lines.srt").write_text("".join(
-        f"{i}\n00:00:{a} --> 00:00:{b}\n{text}\n\n" for i, (a, b, text) in enumerate(LINES, 1)))
-    (folder / "chapters.txt").write_text(f";FFMETADATA1\ntitle=Six shots, a sample film\n" + "".join(
-        f"[CHAPTER]\nTIMEBASE=1/{FPS}\nSTART={a}\nEND={b}\ntitle={name}\n" for a, b, name in CHAPTERS))
+    (folder / "lines.srt").write_text(
+        "".join(f"{i}\n00:00:{a} --> 00:00:{b}\n{text}\n\n" for i, (a, b, text) in enumerate(LINES, 1))
+    )
+    (folder / "chapters.txt").write_text(
+        ";FFMETADATA1\ntitle=Six shots, a sample film\n"
+        + "".join(f"[CHAPTER]\nTIMEBASE=1/{FPS}\nSTART={a}\nEND={b}\ntitle={name}\n" for a, b, name in CHAPTERS)
+    )
     (folder / "photographs.txt").write_text("".join(f"{line}\n" for line in credits(PHOTOS)))
 
 
@@ -183,8 +220,22 @@ def make_film(folder, pictures, seed):
         if process.wait():
             raise SystemExit(f"ffmpeg failed with exit status {process.returncode}; its message is above")
     copy = "-map 0:v -map 0:a -map 1:s -c copy -metadata:s:t mimetype=text/plain".split()
-    subprocess.run([*FFMPEG, "-i", str(folder / "film.mp4"), "-i", str(folder / "lines.srt"), *copy, *english,
-                    "-attach", str(folder / "photographs.txt"), *EXACT, str(folder / "film.mkv")], check=True)
+    subprocess.run(
+        [
+            *FFMPEG,
+            "-i",
+            str(folder / "film.mp4"),
+            "-i",
+            str(folder / "lines.srt"),
+            *copy,
+            *english,
+            "-attach",
+            str(folder / "photographs.txt"),
+            *EXACT,
+            str(folder / "film.mkv"),
+        ],
+        check=True,
+    )
 
 
 def make_vfr(path, pictures, seed, size=(320, 240)):
@@ -216,18 +267,32 @@ def credits(names):
 def labels(vfr_pts):
     """What labels.json says: where the shots of each film meet, counted in frames from 0."""
     pairs = list(zip(FILM, FILM[1:]))
-    film = {"frames": FILM[-1].end, "fps": f"{FPS}/1", "cuts": [b.first for a, b in pairs if b.first == a.end],
-            "dissolves": [[b.first, a.end] for a, b in pairs if b.first < a.end],
-            "licence": "CC BY 2.0", "photographs": credits({s.photo for s in FILM})}
+    film = {
+        "frames": FILM[-1].end,
+        "fps": f"{FPS}/1",
+        "cuts": [b.first for a, b in pairs if b.first == a.end],
+        "dissolves": [[b.first, a.end] for a, b in pairs if b.first < a.end],
+        "licence": "CC BY 2.0",
+        "photographs": credits({s.photo for s in FILM}),
+    }
     cut = next(i for i, when in enumerate(vfr_pts) if when >= VFR_FILM[1].first)
-    vfr = {"frames": len(vfr_pts), "fps": None, "pts_ms": vfr_pts, "cuts": [cut], "dissolves": [],
-           "licence": "CC BY 2.0", "photographs": credits({s.photo for s in VFR_FILM})}
+    vfr = {
+        "frames": len(vfr_pts),
+        "fps": None,
+        "pts_ms": vfr_pts,
+        "cuts": [cut],
+        "dissolves": [],
+        "licence": "CC BY 2.0",
+        "photographs": credits({s.photo for s in VFR_FILM}),
+    }
     return {"film.mp4": film, "film.mkv": film, "film_truth.mp4": film, "vfr10.mkv": vfr}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write to (default: this one)")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent, help="folder to write to (default: this one)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of grain, dust, flicker and weave (default: 1)")
     options = parser.parse_args()
     if not shutil.which("ffmpeg"):

@@ -1,4 +1,5 @@
 """What time does to a print: grain, flicker, scratches, dust. A luma frame is H x W float32, code values 16..235."""
+
 import cv2
 import numpy as np
 
@@ -49,5 +50,5 @@ def worn(seed, n, y, gain, lines):
     y = 16 + (grain(rng, y, 4.0) - 16) * gain
     for x, depth in lines:
         fade = 0.75 + 0.25 * slow_noise(rng, y.shape[0], 20).clip(-2, 1)
-        y = y + depth * fade[:, None] * np.exp(-((np.arange(y.shape[1]) - x) / 0.8) ** 2)
+        y = y + depth * fade[:, None] * np.exp(-(((np.arange(y.shape[1]) - x) / 0.8) ** 2))
     return dust(rng, y).clip(16, 235)

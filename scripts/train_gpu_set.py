@@ -55,13 +55,19 @@ def chosen(sources: tuple[Path, ...], side: int) -> list[np.ndarray]:
 
 
 @click.command()
-@click.option("--data", multiple=True, required=True, type=click.Path(path_type=Path), help="Folder or shard; may be repeated.")
+@click.option(
+    "--data", multiple=True, required=True, type=click.Path(path_type=Path), help="Folder or shard; may be repeated."
+)
 @click.option("--val", multiple=True, required=True, type=click.Path(path_type=Path), help="The same, for validation.")
-@click.option("-o", "--output", default="build/gpu-set", show_default=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option(
+    "-o", "--output", default="build/gpu-set", show_default=True, type=click.Path(path_type=Path), help="Folder."
+)
 @click.option("--megabytes", default=50.0, show_default=True, help="Size of the whole set.")
 @click.option("--side", default=144, show_default=True, help="Short side of the pictures, pixels.")
 @click.option("--quality", default=40, show_default=True, help="Of WebP, 1 to 100.")
-def main(data: tuple[Path, ...], val: tuple[Path, ...], output: Path, megabytes: float, side: int, quality: int) -> None:
+def main(
+    data: tuple[Path, ...], val: tuple[Path, ...], output: Path, megabytes: float, side: int, quality: int
+) -> None:
     """Make a shard set of a given size from folders and shards."""
     output.mkdir(parents=True, exist_ok=True)
     for name, sources, share in (("val", val, VALIDATION_SHARE), ("train", data, 1 - VALIDATION_SHARE)):

@@ -41,15 +41,26 @@ def steps_for(model: str, size: int, batch: int, seconds: float, repeats: int) -
 
 @click.command()
 @click.argument("folder", metavar="SET", type=click.Path(exists=True, path_type=Path, file_okay=False))
-@click.option("-o", "--output", default="runs/gpu", show_default=True, type=click.Path(path_type=Path), help="Folder of the runs.")
+@click.option(
+    "-o", "--output", default="runs/gpu", show_default=True, type=click.Path(path_type=Path), help="Folder of the runs."
+)
 @click.option("--minutes", default=25.0, show_default=True, help="For all networks together.")
-@click.option("--model", "models", multiple=True, default=tuple(RECIPES), show_default=True, type=click.Choice(list(RECIPES)))
+@click.option(
+    "--model", "models", multiple=True, default=tuple(RECIPES), show_default=True, type=click.Choice(list(RECIPES))
+)
 @click.option("--size", default=144, show_default=True, help="Side of the training pictures, pixels.")
 @click.option("--batch", type=int, help="Pictures a step, instead of the recipe's.")
 @click.option("--steps", type=int, help="Steps of each, instead of as many as fit.")
 @click.option("--device", default="cuda", show_default=True, help="cuda, or cpu for a rehearsal.")
 def main(
-    folder: Path, output: Path, minutes: float, models: tuple[str, ...], size: int, batch: int | None, steps: int | None, device: str
+    folder: Path,
+    output: Path,
+    minutes: float,
+    models: tuple[str, ...],
+    size: int,
+    batch: int | None,
+    steps: int | None,
+    device: str,
 ) -> None:
     """Train and export networks on the set SET (from scripts/train_gpu_set.py)."""
     whole = sum(RECIPES[model]["share"] for model in models)

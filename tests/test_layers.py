@@ -72,7 +72,10 @@ def test_every_room_has_a_layer():
 
 def loaded_by(code: str) -> set[str]:
     result = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys; print(*sorted(sys.modules))"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sorted(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return {name.split(".")[0] for name in result.stdout.split("\n")[-2].split()}
 

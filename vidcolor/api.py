@@ -42,9 +42,16 @@ def colorize_video(
     """
     options = options or RunOptions()
     options.validate()
-    ignore: Any = lambda event: None  # noqa: E731
+    ignore: Any = lambda event: None
     return colour_film(
-        Path(source), Path(output), False, options, overwrite=overwrite, dry_run=False, report=report or ignore, work=work
+        Path(source),
+        Path(output),
+        False,
+        options,
+        overwrite=overwrite,
+        dry_run=False,
+        report=report or ignore,
+        work=work,
     )
 
 

@@ -57,7 +57,9 @@ class RunOptions:
         if self.on_damage not in ON_DAMAGE:
             raise UsageError(f"--on-damage cannot be '{self.on_damage}'", f"it can be {', '.join(ON_DAMAGE)}")
         if self.stdout_format not in STDOUT_FORMATS:
-            raise UsageError(f"--stdout-format cannot be '{self.stdout_format}'", f"it can be {', '.join(STDOUT_FORMATS)}")
+            raise UsageError(
+                f"--stdout-format cannot be '{self.stdout_format}'", f"it can be {', '.join(STDOUT_FORMATS)}"
+            )
         _within("--max-pixels", self.max_pixels, 1, 1 << 31)
         _within("--max-frames", self.max_frames, 1, 1 << 62)
         if self.rate is not None and not 0 < self.rate <= 1000:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vidcolor.backends.choose import BACKENDS, choose_backend, obstacle, open_backend
-from vidcolor.errors import BackendError, UsageError
+from vidcolor.backends.choose import BACKENDS, obstacle, open_backend
+from vidcolor.errors import BackendError
 from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import Weights, find_weights
 

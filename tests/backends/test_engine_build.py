@@ -139,7 +139,9 @@ def test_the_first_run_builds_and_the_next_ones_do_not(order, tmp_path, monkeypa
     assert len(said) == 1 and "building" in said[0]
     monkeypatch.setattr(engine_supply, "build", None)
     assert obtain(order, 2, said.append, tmp_path) == first
-    assert obtain(dataclasses.replace(order, width=112), 4, said.append, tmp_path) == first  # another size that it takes
+    assert (
+        obtain(dataclasses.replace(order, width=112), 4, said.append, tmp_path) == first
+    )  # another size that it takes
     assert len(said) == 1
 
 

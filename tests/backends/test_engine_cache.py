@@ -174,7 +174,9 @@ def test_shipped_profiles_can_be_used():
         find_profile("abacus")
 
 
-@pytest.mark.parametrize("line", ['precision = "fp7"', "batch = [8, 1, 32]", 'shapes = "round"', "optimization_level = 9", "speed = 3"])
+@pytest.mark.parametrize(
+    "line", ['precision = "fp7"', "batch = [8, 1, 32]", 'shapes = "round"', "optimization_level = 9", "speed = 3"]
+)
 def test_a_profile_that_cannot_be_meant_is_refused(tmp_path, line):
     text = '[mine]\nprecision = "fp16"\nbatch = [1, 2, 4]\nshapes = "any"\noptimization_level = 3\nworkspace_mib = 0\ntf32 = true\n'
     path = tmp_path / "profiles.toml"

@@ -86,9 +86,12 @@ class Context:
     def execute_async_v3(self, stream):
         assert self.memory >= 1000 * self.shape[0]
         count = self.shape[0]
-        light = np.ctypeslib.as_array(ctypes.cast(self.addresses["lightness"], ctypes.POINTER(ctypes.c_float)), (self.shape))
+        light = np.ctypeslib.as_array(
+            ctypes.cast(self.addresses["lightness"], ctypes.POINTER(ctypes.c_float)), (self.shape)
+        )
         ab = np.ctypeslib.as_array(
-            ctypes.cast(self.addresses["ab"], ctypes.POINTER(ctypes.c_float)), (count, 2, HEIGHT // STRIDE, WIDTH // STRIDE)
+            ctypes.cast(self.addresses["ab"], ctypes.POINTER(ctypes.c_float)),
+            (count, 2, HEIGHT // STRIDE, WIDTH // STRIDE),
         )
         ab[:] = np.repeat(light[:, :, ::STRIDE, ::STRIDE], 2, 1)
         self.engine.sizes.append(count)

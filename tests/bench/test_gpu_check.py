@@ -55,7 +55,15 @@ def test_what_was_measured_before_an_accident_is_kept(pretended, tmp_path, monke
     monkeypatch.setattr(gpu_check, "check", taken_away)
     (tmp_path / "page.md").write_text(f"before\n{BEGIN}\nold\n{END}\n")
     monkeypatch.setattr(gpu_check.gpu_report, "__defaults__", (("lite",), 3, lambda report: None))
-    arguments = ["gpu-check", "--samples", str(tmp_path), "--write", str(tmp_path / "page.md"), "--json", str(tmp_path / "new" / "all.json")]
+    arguments = [
+        "gpu-check",
+        "--samples",
+        str(tmp_path),
+        "--write",
+        str(tmp_path / "page.md"),
+        "--json",
+        str(tmp_path / "new" / "all.json"),
+    ]
     with pytest.raises(SystemExit) as leaving:
         main(arguments)
     assert leaving.value.code == 130 and "frames/s" in capsys.readouterr().err

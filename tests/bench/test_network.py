@@ -66,7 +66,9 @@ def test_the_papers_rows_stand_beside_ours():
 
 
 def test_what_cannot_be_used_here_is_said_and_refused_by_name(monkeypatch):
-    monkeypatch.setattr(network, "obstacle", lambda name: None if name == "openvino" else ("it is not there", "Install it."))
+    monkeypatch.setattr(
+        network, "obstacle", lambda name: None if name == "openvino" else ("it is not there", "Install it.")
+    )
     weights, said = find_weights(find_spec("lite"), None), []
     assert {v.backend for v in network.variants("all", weights, 64, 64, said.append)} == {"openvino"}
     assert len(said) == 3 and all("not there" in text for text in said)
@@ -119,11 +121,25 @@ def test_a_ceiling_is_a_positive_rate():
 
 
 def test_bench_prints_one_json_object():
-    command = [sys.executable, "-m", "vidcolor", "bench", "--res", "32", "--backend", "openvino", "--repeats", "3", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "vidcolor",
+        "bench",
+        "--res",
+        "32",
+        "--backend",
+        "openvino",
+        "--repeats",
+        "3",
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     result = json.loads(done.stdout)
     assert result["model"] == "lite" and result["random_weights"] is False
-    assert {"frames_per_second", "median_ms", "p95_ms", "tflops", "share_of_ceiling", "real_time"} <= set(result["rows"][0])
+    assert {"frames_per_second", "median_ms", "p95_ms", "tflops", "share_of_ceiling", "real_time"} <= set(
+        result["rows"][0]
+    )
 
 
 def test_bench_check_compares_with_float32():

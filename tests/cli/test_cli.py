@@ -37,7 +37,24 @@ def short_film(samples, tmp_path_factory):
     """Ten frames of the sample, with its sound."""
     path = tmp_path_factory.mktemp("short") / "short film.mp4"
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", samples / "film.mp4", "-map", "0:v", "-map", "0:a", "-c", "copy", "-frames:v", "10", "-t", "0.4", path],
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-i",
+            samples / "film.mp4",
+            "-map",
+            "0:v",
+            "-map",
+            "0:a",
+            "-c",
+            "copy",
+            "-frames:v",
+            "10",
+            "-t",
+            "0.4",
+            path,
+        ],
         check=True,
     )
     return path
@@ -69,7 +86,18 @@ def test_json_is_one_object_a_line_and_ends_with_the_summary(short_film, tmp_pat
     assert {"progress", "shot"} < set(kinds)
     film = events[-1]["films"][0]
     assert film["output"] == str(tmp_path / "out.mkv") and film["frames"] == 10 and film["error"] is None
-    assert {"seconds", "fps", "times_real_time", "model", "backend", "precision", "device", "stages", "damaged", "converted"} < set(film)
+    assert {
+        "seconds",
+        "fps",
+        "times_real_time",
+        "model",
+        "backend",
+        "precision",
+        "device",
+        "stages",
+        "damaged",
+        "converted",
+    } < set(film)
     assert result.stderr == ""
 
 
@@ -95,7 +123,23 @@ def bad_input(request, tmp_path, samples):
         subprocess.run(["ffmpeg", "-v", "error", "-i", samples / "film.mp4", "-vn", "-c", "copy", path], check=True)
     elif kind == "no_moov":
         plain = tmp_path / "plain.mp4"
-        subprocess.run(["ffmpeg", "-v", "error", "-i", samples / "film.mp4", "-map", "0:v", "-c", "copy", "-movflags", "-faststart", plain], check=True)
+        subprocess.run(
+            [
+                "ffmpeg",
+                "-v",
+                "error",
+                "-i",
+                samples / "film.mp4",
+                "-map",
+                "0:v",
+                "-c",
+                "copy",
+                "-movflags",
+                "-faststart",
+                plain,
+            ],
+            check=True,
+        )
         path.write_bytes(plain.read_bytes()[: plain.stat().st_size // 2])
         plain.unlink()
     elif kind == "noise":
@@ -174,7 +218,7 @@ def test_a_dry_run_writes_nothing_and_shows_the_plan(short_film, tmp_path):
 def test_ctrl_c_leaves_nothing_under_the_final_name(samples, tmp_path):
     film = tmp_path / "film.mp4"
     command = [sys.executable, "-m", "vidcolor", "run", str(samples / "film.mp4"), "-o", str(film), "--json"]
-    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731 - a job in the background ignores it
+    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     for line in process.stdout:
         if json.loads(line)["type"] == "progress":

@@ -20,7 +20,9 @@ from vidcolor.models.weights import Weights, find_weights
 from vidcolor.training.options import TrainOptions, make_options, read_toml, to_toml
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
-ANY_JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4))
+ANY_JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+)
 NETWORK = b"any bytes"
 QUICK = settings(max_examples=150, deadline=None)
 
@@ -93,7 +95,9 @@ def engine_card():
 @given(data=st.data())
 def test_a_card_of_an_engine_is_right_or_refused(engine_card, data):
     name, whole = engine_card
-    card = data.draw(st.binary(max_size=200) | ANY_JSON.map(json.dumps) | bent(whole).map(json.dumps) | st.just(ENDLESS))
+    card = data.draw(
+        st.binary(max_size=200) | ANY_JSON.map(json.dumps) | bent(whole).map(json.dumps) | st.just(ENDLESS)
+    )
     path = written(name, b"an engine")
     engine_cache.card_of(path).write_bytes(card if isinstance(card, bytes) else card.encode())
     (engine,) = engine_cache.engines(path.parent)
@@ -123,17 +127,28 @@ def toml(tables):
             return "[" + ", ".join(map(value, v)) + "]"
         return json.dumps(v if v is not None else "", ensure_ascii=False)
 
-    rows = lambda table: "".join(f"{k} = {value(v)}\n" for k, v in table.items())  # noqa: E731
+    rows = lambda table: "".join(f"{k} = {value(v)}\n" for k, v in table.items())
     return "".join(f"[{name}]\n{rows(table)}" for name, table in tables.items())
 
 
-PLAIN = SCALARS | st.lists(st.integers(-3, 99) | st.text(max_size=3), max_size=4) | st.sampled_from(["fp16", "any", [1, 8, 32], 3, True])
+PLAIN = (
+    SCALARS
+    | st.lists(st.integers(-3, 99) | st.text(max_size=3), max_size=4)
+    | st.sampled_from(["fp16", "any", [1, 8, 32], 3, True])
+)
 
 
 @QUICK
-@given(st.binary(max_size=200) | st.dictionaries(NAMES, st.dictionaries(st.sampled_from(FIELDS), PLAIN), max_size=3).map(toml))
-@example('[p]\nprecision = "fp16"\nbatch = [1, "a", 3]\nshapes = "any"\noptimization_level = 3\nworkspace_mib = 1\ntf32 = true\n')
-@example('[p]\nprecision = "fp16"\nbatch = [1, 2, 3]\nshapes = "any"\noptimization_level = "x"\nworkspace_mib = "y"\ntf32 = 5\n')
+@given(
+    st.binary(max_size=200)
+    | st.dictionaries(NAMES, st.dictionaries(st.sampled_from(FIELDS), PLAIN), max_size=3).map(toml)
+)
+@example(
+    '[p]\nprecision = "fp16"\nbatch = [1, "a", 3]\nshapes = "any"\noptimization_level = 3\nworkspace_mib = 1\ntf32 = true\n'
+)
+@example(
+    '[p]\nprecision = "fp16"\nbatch = [1, 2, 3]\nshapes = "any"\noptimization_level = "x"\nworkspace_mib = "y"\ntf32 = 5\n'
+)
 @example("p = " + ENDLESS)
 def test_profiles_are_right_or_refused(text):
     try:
@@ -151,10 +166,13 @@ OPTIONS = [field.name for field in dataclasses.fields(TrainOptions)]
 
 
 @QUICK
-@given(st.binary(max_size=200) | st.dictionaries(st.sampled_from([*OPTIONS, "other"]), PLAIN, max_size=6).map(lambda t: toml({"": t})[3:]))
+@given(
+    st.binary(max_size=200)
+    | st.dictionaries(st.sampled_from([*OPTIONS, "other"]), PLAIN, max_size=6).map(lambda t: toml({"": t})[3:])
+)
 @example('data = [["nested"]]\n')
 @example("data = 5\n")
-@example("rate = nan\ndata = \"x\"\nvalidation = \"y\"\n")
+@example('rate = nan\ndata = "x"\nvalidation = "y"\n')
 @example("data = " + ENDLESS)
 def test_training_options_are_right_or_refused(text):
     try:

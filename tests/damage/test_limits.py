@@ -30,7 +30,7 @@ def png(width, height):
 
 def run(*arguments):
     """The command in a process that may not have more than 4 GiB."""
-    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))  # noqa: E731
+    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     command = [sys.executable, "-m", "vidcolor", "run", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, preexec_fn=limit)
 

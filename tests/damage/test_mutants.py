@@ -34,5 +34,7 @@ def test_no_mutant_hangs_crashes_or_goes_untold(count, bases, tmp_path):
         seconds.append(outcome.seconds)
         peak = max(peak, outcome.peak_bytes)
         found += [(outcome.index, outcome.base, outcome.policy, outcome.done, fault) for fault in outcome.faults()]
-    print(f"\n{count} mutants: {dict(kinds)}; {max(seconds):.1f} s at most, {peak >> 20} MiB at most; {platform.processor()}")
+    print(
+        f"\n{count} mutants: {dict(kinds)}; {max(seconds):.1f} s at most, {peak >> 20} MiB at most; {platform.processor()}"
+    )
     assert not found, "\n".join(map(str, found))

@@ -41,7 +41,9 @@ def make(samples, tmp_path_factory):
     def made(name):
         if not (folder / name).exists():
             trim = ["-vf", "trim=start_frame=90:end_frame=150,setpts=PTS-STARTPTS,scale=160:120", "-an"]
-            subprocess.run(["ffmpeg", "-v", "error", "-i", samples / "film.mp4", *trim, *FILMS[name], folder / name], check=True)
+            subprocess.run(
+                ["ffmpeg", "-v", "error", "-i", samples / "film.mp4", *trim, *FILMS[name], folder / name], check=True
+            )
         return folder / name
 
     return made
@@ -49,9 +51,23 @@ def make(samples, tmp_path_factory):
 
 def stored(path):
     """Place, size and pts of every packet of the picture, in the order of storage, by ffprobe."""
-    command = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pos,size,pts,pts_time", "-of", "json"]
+    command = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-select_streams",
+        "v",
+        "-show_entries",
+        "packet=pos,size,pts,pts_time",
+        "-of",
+        "json",
+    ]
     found = json.loads(subprocess.run([*command, path], capture_output=True, check=True).stdout)
-    return [(int(p["pos"]), int(p["size"]), p.get("pts"), float(p.get("pts_time", "nan"))) for p in found["packets"] if "pos" in p]
+    return [
+        (int(p["pos"]), int(p["size"]), p.get("pts"), float(p.get("pts_time", "nan")))
+        for p in found["packets"]
+        if "pos" in p
+    ]
 
 
 def damage(source, path, places, seed=0, whole=False):
@@ -129,7 +145,9 @@ def test_hold_skip_and_fail(make, tmp_path):
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, "-m", "vidcolor", "run", *map(str, arguments)], capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "vidcolor", "run", *map(str, arguments)], capture_output=True, text=True
+    )
 
 
 def test_the_command_tells_what_was_damaged_when_and_what_was_done(make, tmp_path):
@@ -139,7 +157,10 @@ def test_the_command_tells_what_was_damaged_when_and_what_was_done(make, tmp_pat
     assert result.returncode == 0, result.stderr
     film = json.loads(result.stdout.splitlines()[-1])["films"][0]
     first, last, single = (stored(good)[i][3] for i in (20, 21, 50))
-    assert [(e["first_time"], e["last_time"], e["count"]) for e in film["ledger"]] == [(first, last, 2), (single, single, 1)]
+    assert [(e["first_time"], e["last_time"], e["count"]) for e in film["ledger"]] == [
+        (first, last, 2),
+        (single, single, 1),
+    ]
     assert all("cannot be decoded" in e["what"] and "before" in e["done"] for e in film["ledger"])
     assert f"damaged at 0:00:{first:06.3f} to 0:00:{last:06.3f}: a frame cannot be decoded" in result.stderr
     assert sorted(p[3] for p in stored(out)) == [p[3] for p in stored(good)]
@@ -169,7 +190,9 @@ def test_a_film_that_ends_early_is_told(name, make, tmp_path):
     make(name)
     if name.endswith((".mp4", ".mov")):  # with the index in front
         path = tmp_path / f"fast{name}"
-        subprocess.run(["ffmpeg", "-v", "error", "-i", make(name), "-c", "copy", "-movflags", "+faststart", path], check=True)
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", make(name), "-c", "copy", "-movflags", "+faststart", path], check=True
+        )
     else:
         path.write_bytes(make(name).read_bytes())
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
@@ -202,7 +225,20 @@ def joined(tmp_path, *filters):
         part = tmp_path / f"part{number}.ts"
         picture = f"testsrc2=size=96x64:rate=25:duration=1,{change}"
         subprocess.run(
-            ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", picture, *X264[:4], "-output_ts_offset", str(number + 1), part], check=True
+            [
+                "ffmpeg",
+                "-v",
+                "error",
+                "-f",
+                "lavfi",
+                "-i",
+                picture,
+                *X264[:4],
+                "-output_ts_offset",
+                str(number + 1),
+                part,
+            ],
+            check=True,
         )
         data += part.read_bytes()
     path = tmp_path / "joined.ts"
@@ -265,4 +301,8 @@ def test_a_stream_that_cannot_be_copied_is_left_out_and_told(samples, tmp_path):
     events = []
     film = colour(path, tmp_path / "out.mkv", events.append)
     assert film["frames"] == 24 and not sound(tmp_path / "out.mkv")
-    assert any("audio stream 1" in e.get("message", "") and "left out" in e["message"] for e in events if e["type"] == "warning")
+    assert any(
+        "audio stream 1" in e.get("message", "") and "left out" in e["message"]
+        for e in events
+        if e["type"] == "warning"
+    )

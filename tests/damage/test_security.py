@@ -16,6 +16,7 @@ import vidcolor
 from vidcolor.errors import ModelError, VidcolorError
 from vidcolor.media.probe import probe
 
+
 def run(*arguments, cwd=None):
     """The command, with names as bytes."""
     command = [sys.executable, "-m", "vidcolor", *(os.fsencode(a) if isinstance(a, Path) else a for a in arguments)]
@@ -37,7 +38,7 @@ def host():
     visits = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             visits.append(self.path)
             self.send_error(404)
 
@@ -86,7 +87,11 @@ def test_the_lists_would_be_followed_if_they_were_let(film, host, tmp_path):
     for name, target in (("playlist.m3u8", f"{url}/segment.ts"), ("concat.txt", f"{url}/film.mp4")):
         path = tmp_path / name
         path.write_text(LISTS[name].format(target=target))
-        loose = ["-protocol_whitelist", "file,http,tcp", "-safe", "0"] if name == "concat.txt" else ["-protocol_whitelist", "file,http,tcp"]
+        loose = (
+            ["-protocol_whitelist", "file,http,tcp", "-safe", "0"]
+            if name == "concat.txt"
+            else ["-protocol_whitelist", "file,http,tcp"]
+        )
         subprocess.run(["ffmpeg", "-v", "quiet", "-nostdin", *loose, "-i", path, "-f", "null", "-"], check=False)
     assert len(visits) >= 2
     visits.clear()
@@ -101,7 +106,9 @@ def test_a_list_is_refused_by_the_command_in_one_line(film, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["list.m3u8"]
 
 
-@pytest.mark.parametrize("name", ["http://127.0.0.1:1/film.mp4", "concat:a.mp4|b.mp4", "/dev/zero", "subfile,,start,0,end,9,,:x"])
+@pytest.mark.parametrize(
+    "name", ["http://127.0.0.1:1/film.mp4", "concat:a.mp4|b.mp4", "/dev/zero", "subfile,,start,0,end,9,,:x"]
+)
 def test_a_protocol_is_a_name_like_any_other(name, tmp_path):
     result = run("run", name, cwd=tmp_path)
     assert result.returncode == 2
@@ -110,7 +117,7 @@ def test_a_protocol_is_a_name_like_any_other(name, tmp_path):
 
 NAMES = [
     b"with space.mp4",
-    b"it's \"quoted\" `id` $(id) $HOME.mp4",
+    b'it\'s "quoted" `id` $(id) $HOME.mp4',
     b"two\nlines.mp4",
     b"-leading.mp4",
     b"--help.mp4",
@@ -168,7 +175,15 @@ def calls():
 
 def test_no_shell_and_no_evaluation():
     for path, name, call in calls():
-        assert name not in ("os.system", "os.popen", "eval", "exec", "subprocess.getoutput", "pickle.load", "pickle.loads"), path
+        assert name not in (
+            "os.system",
+            "os.popen",
+            "eval",
+            "exec",
+            "subprocess.getoutput",
+            "pickle.load",
+            "pickle.loads",
+        ), path
         assert not any(k.arg == "shell" for k in call.keywords), path
 
 

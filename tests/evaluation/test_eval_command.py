@@ -30,7 +30,9 @@ def pictures(tmp_path_factory):
 
 
 def test_json_sheet_and_page(pictures, tmp_path):
-    result = vidcolor_eval(pictures, "--res", 64, "--json", "--sheet", tmp_path / "s.png", "--html", tmp_path / "r.html")
+    result = vidcolor_eval(
+        pictures, "--res", 64, "--json", "--sheet", tmp_path / "s.png", "--html", tmp_path / "r.html"
+    )
     assert result.returncode == 0, result.stderr
     data = json.loads(result.stdout)
     assert data["pictures"] == 3 and data["res"] == 64
@@ -44,7 +46,14 @@ def test_json_sheet_and_page(pictures, tmp_path):
 def test_text_names_what_was_measured(pictures):
     result = vidcolor_eval(pictures, "--res", 64, "--saturation", 1.3, "--keep-aspect")
     assert result.returncode == 0, result.stderr
-    for text in ("3 pictures, 0 of them near-grey", "short side 64", "saturation 1.3", "weights ", "mean ab", "Zhang 2016"):
+    for text in (
+        "3 pictures, 0 of them near-grey",
+        "short side 64",
+        "saturation 1.3",
+        "weights ",
+        "mean ab",
+        "Zhang 2016",
+    ):
         assert text in result.stdout
 
 

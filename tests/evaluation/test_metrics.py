@@ -39,7 +39,9 @@ def test_ssim_is_scikit_images(truth, other):
 
 def test_lab_is_colour_sciences_and_scikit_images():
     picture = photograph(8)
-    expected = colour.XYZ_to_Lab(colour.sRGB_to_XYZ(picture / 255), colour.CCS_ILLUMINANTS["CIE 1931 2 Degree Standard Observer"]["D65"])
+    expected = colour.XYZ_to_Lab(
+        colour.sRGB_to_XYZ(picture / 255), colour.CCS_ILLUMINANTS["CIE 1931 2 Degree Standard Observer"]["D65"]
+    )
     # Ours takes white as R = G = B = 1, which moves a* and b* by up to 0.02 (vidcolor/color/lab.py).
     assert np.abs(metrics.lab_of(picture) - expected).max() < 0.03
     assert np.abs(metrics.lab_of(picture) - rgb2lab(picture)).max() < 0.03

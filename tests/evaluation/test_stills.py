@@ -171,7 +171,11 @@ def test_json_is_strict_and_complete(whole_report):
     assert data["models"][0]["weights"] == "ab" * 32
     assert {r["answer"] for r in data["rows"]} == {"grey", "mean ab", "truth", "knowing", "half"}
     published = [r for r in data["published"]["rows"] if r["method"] == "Ambadkar & Bhatt, l1"]
-    assert [(r["dataset"], r["psnr"]) for r in published] == [("ImageNet", 24.2), ("Intel", 25.7), ("MirFlickr25", 23.6)]
+    assert [(r["dataset"], r["psnr"]) for r in published] == [
+        ("ImageNet", 24.2),
+        ("Intel", 25.7),
+        ("MirFlickr25", 23.6),
+    ]
 
 
 def test_csv_has_a_line_for_every_row(whole_report):

@@ -58,22 +58,28 @@ def beside(path):
         )
         for s in found["streams"]
     ]
-    chapters = [(float(c["start_time"]), float(c["end_time"]), c.get("tags", {}).get("title")) for c in found["chapters"]]
+    chapters = [
+        (float(c["start_time"]), float(c["end_time"]), c.get("tags", {}).get("title")) for c in found["chapters"]
+    ]
     return streams, chapters
 
 
 def audio_end(path, index):
-    packets = ffprobe(path, "-select_streams", f"a:{index}", "-show_entries", "packet=pts_time,duration_time")["packets"]
-    return float(packets[0]["pts_time"]), float(packets[-1]["pts_time"]) + float(packets[-1]["duration_time"]), len(packets)
+    packets = ffprobe(path, "-select_streams", f"a:{index}", "-show_entries", "packet=pts_time,duration_time")[
+        "packets"
+    ]
+    return (
+        float(packets[0]["pts_time"]),
+        float(packets[-1]["pts_time"]) + float(packets[-1]["duration_time"]),
+        len(packets),
+    )
 
 
 @pytest.mark.parametrize("name", [f"video/{n}" for n in VIDEO] + [f"awkward/{n}" for n in AWKWARD])
 def test_a_clip_comes_through(name, shared_data, tmp_path):
     source = shared_data / name
     events = []
-    film = colour_film(
-        source, tmp_path, True, RunOptions(), overwrite=False, dry_run=False, report=events.append
-    )
+    film = colour_film(source, tmp_path, True, RunOptions(), overwrite=False, dry_run=False, report=events.append)
     out = Path(film["output"])
     assert not film["error"]
 
@@ -91,7 +97,9 @@ def test_a_clip_comes_through(name, shared_data, tmp_path):
         assert audio_end(out, index) == pytest.approx(audio_end(source, index), abs=0.002)
 
     untouched = ("-vsync", "passthrough", "-enc_time_base", "-1")
-    played = subprocess.run(["ffmpeg", "-v", "error", "-i", out, *untouched, "-f", "null", "-"], capture_output=True, text=True)
+    played = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", out, *untouched, "-f", "null", "-"], capture_output=True, text=True
+    )
     assert played.returncode == 0 and not played.stderr
 
 

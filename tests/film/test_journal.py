@@ -12,7 +12,9 @@ from vidcolor.film.journal import JOURNAL, ChunkRecord, Journal, to_line
 def chunk(tmp_path_factory):
     """The bytes of a film of three frames."""
     path = tmp_path_factory.mktemp("chunk") / "chunk.mp4"
-    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x48", "-frames:v", "3", path], check=True)
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x48", "-frames:v", "3", path], check=True
+    )
     return path.read_bytes()
 
 

@@ -21,13 +21,26 @@ def vidcolor(*arguments, **pipes):
 
 
 def ffmpeg(*arguments, feed=None):
-    return subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, arguments)], input=feed, capture_output=True, check=True).stdout
+    return subprocess.run(
+        ["ffmpeg", "-v", "error", "-y", *map(str, arguments)], input=feed, capture_output=True, check=True
+    ).stdout
 
 
 def times(path):
     """Presentation times of the film's frames in seconds, exact."""
     shown = subprocess.run(
-        ["ffprobe", "-v", "error", "-of", "json", "-select_streams", "v:0", "-show_entries", "packet=pts:stream=time_base", path],
+        [
+            "ffprobe",
+            "-v",
+            "error",
+            "-of",
+            "json",
+            "-select_streams",
+            "v:0",
+            "-show_entries",
+            "packet=pts:stream=time_base",
+            path,
+        ],
         capture_output=True,
         check=True,
     )
@@ -55,7 +68,9 @@ def last_line(result):
 def with_sound(samples, tmp_path_factory):
     """60 frames of the sample with their sound, as a program before the pipe sends them."""
     path = tmp_path_factory.mktemp("pipe") / "film.nut"
-    ffmpeg("-i", samples / "film.mp4", "-t", "2.5", "-vf", "scale=160:120", "-c:v", "rawvideo", "-c:a", "pcm_s16le", path)
+    ffmpeg(
+        "-i", samples / "film.mp4", "-t", "2.5", "-vf", "scale=160:120", "-c:v", "rawvideo", "-c:a", "pcm_s16le", path
+    )
     return path
 
 
@@ -108,7 +123,9 @@ def test_a_file_made_from_a_pipe_is_the_one_made_from_the_file(with_sound, tmp_p
 def test_every_other_stream_that_nut_holds_goes_all_the_way(samples, tmp_path):
     """A file into a pipe, and from the pipe into a file: sound in numbers' codecs, subtitles, chapters, tags."""
     (tmp_path / "words.srt").write_text("1\n00:00:00,200 --> 00:00:00,500\nHello\n")
-    (tmp_path / "tags.txt").write_text(";FFMETADATA1\ntitle=Reel\n[CHAPTER]\nTIMEBASE=1/10\nSTART=0\nEND=5\ntitle=One\n")
+    (tmp_path / "tags.txt").write_text(
+        ";FFMETADATA1\ntitle=Reel\n[CHAPTER]\nTIMEBASE=1/10\nSTART=0\nEND=5\ntitle=One\n"
+    )
     source, out = tmp_path / "film.mkv", tmp_path / "out.mkv"
     ffmpeg(
         "-i", samples / "film.mp4", "-i", tmp_path / "words.srt", "-i", tmp_path / "tags.txt", "-t", "0.6", "-map", "0:v",
@@ -130,7 +147,9 @@ def test_every_other_stream_that_nut_holds_goes_all_the_way(samples, tmp_path):
     assert [s["codec_name"] for s in after["streams"]] == ["ffv1", "aac", "flac", "ass"]
     assert after["streams"][2]["tags"]["language"] in ("deu", "ger")
     assert after["format"]["tags"]["title"] == "Reel"
-    assert [(c["start_time"], c["tags"]) for c in after["chapters"]] == [(c["start_time"], c["tags"]) for c in before["chapters"]]
+    assert [(c["start_time"], c["tags"]) for c in after["chapters"]] == [
+        (c["start_time"], c["tags"]) for c in before["chapters"]
+    ]
     assert luma(out) == luma(source)
     for stream in (1, 2):
         assert packets(out, stream) in packets(source, stream)  # less the packet before 0 that starts the decoder
@@ -170,9 +189,7 @@ def test_a_piece_of_a_file_goes_into_a_pipe_with_its_sound(with_sound, tmp_path)
 
 
 def test_a_reader_that_has_gone_ends_the_run_quietly(with_sound):
-    run = subprocess.Popen(
-        [*VIDCOLOR, "run", with_sound, "-o", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    run = subprocess.Popen([*VIDCOLOR, "run", with_sound, "-o", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     run.stdout.read(100_000)
     run.stdout.close()
     said = run.stderr.read().decode()
@@ -302,7 +319,21 @@ def test_standard_input_that_is_a_file_is_that_file(with_sound, tmp_path):
 def test_runs_side_by_side_do_not_disturb_each_other(samples, tmp_path):
     films = [tmp_path / f"{n} a film.mkv" for n in range(2)]
     for n, film in enumerate(films):
-        ffmpeg("-ss", 2 * n, "-i", samples / "film.mp4", "-map", "0:v", "-frames:v", "6", "-vf", "scale=160:120", "-c:v", "ffv1", film)
+        ffmpeg(
+            "-ss",
+            2 * n,
+            "-i",
+            samples / "film.mp4",
+            "-map",
+            "0:v",
+            "-frames:v",
+            "6",
+            "-vf",
+            "scale=160:120",
+            "-c:v",
+            "ffv1",
+            film,
+        )
     alone = []
     for film in films:
         assert vidcolor(film, "--threads", "1").returncode == 0

@@ -20,9 +20,7 @@ from vidcolor.film.provenance import STATEMENT
 
 def run(source, output, *, overwrite=False, **options):
     events = []
-    run_batch(
-        (source,), output, RunOptions(**options), overwrite=overwrite, dry_run=False, report=events.append
-    )
+    run_batch((source,), output, RunOptions(**options), overwrite=overwrite, dry_run=False, report=events.append)
     return events
 
 

@@ -190,7 +190,7 @@ def test_the_work_can_be_on_another_disk_than_the_film(film, whole, small_disk, 
 def test_a_limit_on_files_stops_a_run_like_a_full_disk(film, whole, tmp_path):
     """Chunks fit and the film does not; this needs no right to mount."""
     limit = whole.stat().st_size - 1
-    limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))  # noqa: E731
+    limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     arguments = command(film, tmp_path / "film.mkv")
     line = refused(subprocess.run(arguments, capture_output=True, text=True, preexec_fn=limited))
     assert "no larger file" in line and str(tmp_path) in line

@@ -65,7 +65,8 @@ def work(tmp_path_factory):
         name = f"chunk-{index:06}.mp4"
         size = f"{64 + 16 * index}x48"
         subprocess.run(
-            ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc=s={size}", "-frames:v", "3", folder / name], check=True
+            ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc=s={size}", "-frames:v", "3", folder / name],
+            check=True,
         )
         hashed = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         journal.add(ChunkRecord(index, name, 3, 3 * index, 3 * index + 3, hashed, ((7, "damaged"),), (3 * index,)))
@@ -105,7 +106,9 @@ def test_a_damaged_journal_loses_chunks_but_invents_none(work, amount):
 def test_any_line_is_a_chunk_or_none(amount):
     fields = st.dictionaries(st.sampled_from([*ChunkRecord.__dataclass_fields__, "other"]), values)
     numbers, texts = st.integers(), st.text(max_size=20)
-    names = st.sampled_from(["chunk-000001.mp4", "chunk-123456.mov", "../chunk-000001.mp4", "/chunk-000001.mp4", ".", "", "\0"])
+    names = st.sampled_from(
+        ["chunk-000001.mp4", "chunk-123456.mov", "../chunk-000001.mp4", "/chunk-000001.mp4", ".", "", "\0"]
+    )
     likely = st.builds(
         ChunkRecord, numbers, names, numbers, numbers, numbers, texts,
         st.tuples(st.tuples(st.none() | numbers, texts)), st.tuples(numbers),

@@ -38,7 +38,9 @@ class Job:
 
     def start(self):
         environment = {**os.environ, "TMPDIR": str(self.temporary)}
-        return subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        return subprocess.Popen(
+            self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
 
     def finish(self):
         """Run to the end; the events."""

@@ -52,7 +52,22 @@ def planes(path):
 def video_hash(path):
     """SHA-256 of the film stream's packets."""
     copied = subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", path, "-map", "0:v:0", "-c", "copy", "-f", "streamhash", "-hash", "sha256", "-"],
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-i",
+            path,
+            "-map",
+            "0:v:0",
+            "-c",
+            "copy",
+            "-f",
+            "streamhash",
+            "-hash",
+            "sha256",
+            "-",
+        ],
         capture_output=True,
         check=True,
     )
@@ -65,7 +80,22 @@ def piece(samples, tmp_path_factory):
     path = tmp_path_factory.mktemp("piece") / "piece.mkv"
     trim = "trim=start_frame=85:end_frame=155,setpts=PTS-STARTPTS,scale=160:120"
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", samples / "film.mp4", "-vf", trim, "-c:v", "ffv1", "-c:a", "copy", "-t", "3", path],
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-i",
+            samples / "film.mp4",
+            "-vf",
+            trim,
+            "-c:v",
+            "ffv1",
+            "-c:a",
+            "copy",
+            "-t",
+            "3",
+            path,
+        ],
         check=True,
     )
     return path
@@ -157,7 +187,12 @@ def test_a_piece_holds_the_frames_between_its_ends(piece, tmp_path):
 
 def test_shots_are_reported_where_they_are(samples, tmp_path):
     shots = []
-    colour(samples / "film.mp4", tmp_path / "out.mp4", lambda e: shots.append(e) if e["type"] == "shot" else None, preset="ultrafast")
+    colour(
+        samples / "film.mp4",
+        tmp_path / "out.mp4",
+        lambda e: shots.append(e) if e["type"] == "shot" else None,
+        preset="ultrafast",
+    )
     cuts = json.loads((samples / "labels.json").read_text())["film.mp4"]["cuts"]
     found = [s["start_frame"] for s in shots if s["kind"] == "cut"]
     assert set(cuts) <= set(found)

@@ -111,7 +111,17 @@ def test_luma_of_every_kind_of_picture_is_kept_within_a_code(suffix, pix_fmt, bi
     sources, outputs = tmp_path / "in", tmp_path / "out"
     sources.mkdir()
     outputs.mkdir()
-    ffmpeg("-start_number", "98", "-i", scans / "scan.%06d.tif", "-frames:v", "8", "-pix_fmt", pix_fmt, sources / f"f_%03d.{suffix}")
+    ffmpeg(
+        "-start_number",
+        "98",
+        "-i",
+        scans / "scan.%06d.tif",
+        "-frames:v",
+        "8",
+        "-pix_fmt",
+        pix_fmt,
+        sources / f"f_%03d.{suffix}",
+    )
     colour(sources, outputs / f"c_%04d.{suffix}")
     assert sorted(p.name for p in outputs.iterdir()) == [f"c_{n:04}.{suffix}" for n in range(1, 9)]
     worst = 0.0
@@ -173,7 +183,9 @@ def test_numbers_that_are_missing_are_missing_in_the_output_if_left_out(gappy, t
     out = tmp_path / "out"
     out.mkdir()
     film = colour(gappy, out / "f.%03d.png", on_damage="skip")
-    assert sorted(int(p.stem[2:]) for p in out.iterdir()) == [n for n in range(98, 128) if n not in (105, 106, 107, 110)]
+    assert sorted(int(p.stem[2:]) for p in out.iterdir()) == [
+        n for n in range(98, 128) if n not in (105, 106, 107, 110)
+    ]
     assert film["frames"] == FRAMES - 4
 
 

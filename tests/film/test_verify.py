@@ -34,9 +34,7 @@ def ffmpeg(*arguments):
 
 
 def colour(source, output, **options):
-    colour_film(
-        source, output, False, RunOptions(**options), overwrite=True, dry_run=False, report=lambda event: None
-    )
+    colour_film(source, output, False, RunOptions(**options), overwrite=True, dry_run=False, report=lambda event: None)
     return output
 
 
@@ -125,7 +123,25 @@ def test_the_way_outputs_are_broken_breaks_nothing_by_itself(pair, tmp_path):
 
 def test_sound_that_is_moved_or_other_sound_is_noticed(pair, tmp_path):
     source, good = pair
-    ffmpeg("-i", good, "-itsoffset", "0.05", "-i", good, "-map", "0:v", "-map", "1:a", "-map", "0:s", "-map", "0:t", "-c", "copy", tmp_path / "late.mkv")
+    ffmpeg(
+        "-i",
+        good,
+        "-itsoffset",
+        "0.05",
+        "-i",
+        good,
+        "-map",
+        "0:v",
+        "-map",
+        "1:a",
+        "-map",
+        "0:s",
+        "-map",
+        "0:t",
+        "-c",
+        "copy",
+        tmp_path / "late.mkv",
+    )
     assert {"audio stream 1 (eng)", "audio stream 2 (fre)"} <= different(source, tmp_path / "late.mkv")
     ffmpeg("-i", good, "-map", "0", "-c", "copy", "-c:a", "aac", "-af", "volume=0.5", tmp_path / "quiet.mkv")
     assert {"audio stream 1 (eng)", "audio stream 2 (fre)"} <= different(source, tmp_path / "quiet.mkv")
@@ -170,7 +186,11 @@ def command(*arguments):
 def test_exit_codes_table_and_json(pair, tmp_path):
     source, good = pair
     ffmpeg("-i", good, *ALL, "-map", "-0:a:1", tmp_path / "bad.mkv")
-    fine, wrong, missing = command(source, good), command(source, tmp_path / "bad.mkv", "--json"), command(source, "no.mkv")
+    fine, wrong, missing = (
+        command(source, good),
+        command(source, tmp_path / "bad.mkv", "--json"),
+        command(source, "no.mkv"),
+    )
     assert (fine.returncode, wrong.returncode, missing.returncode) == (0, 1, 2)
     assert "conforms to" in fine.stdout and "timestamps" in fine.stdout
     event = json.loads(wrong.stdout)

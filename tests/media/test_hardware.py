@@ -44,7 +44,9 @@ def test_where_it_is_the_film_fits_the_encoder(name, info, monkeypatch):
     assert encoding.pix_fmt in {form.name for form in codec.video_formats}
     options = dict(encoding.options)
     assert (options["cq"], options["preset"]) == ("23", "p2") and "crf" not in options
-    described = subprocess.run(["ffmpeg", "-hide_banner", "-h", f"encoder={name}"], capture_output=True, text=True).stdout
+    described = subprocess.run(
+        ["ffmpeg", "-hide_banner", "-h", f"encoder={name}"], capture_output=True, text=True
+    ).stdout
     if "AVOptions" not in described:
         pytest.skip("the system's ffmpeg was built without this encoder")
     known = set(re.findall(r"^ +-?(\w+) ", described, re.MULTILINE)) | {"b", "bf"}  # these two are any encoder's

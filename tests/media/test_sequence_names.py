@@ -28,7 +28,9 @@ def test_a_folder_of_one_sequence(names, pattern, numbers, tmp_path):
     found = sequence_in(make(tmp_path, *names))
     assert found.pattern == tmp_path / pattern
     assert found.numbers == numbers
-    assert [p.name for p in found.files] == sorted((n for n in names if n.lower().endswith(pattern[-3:].lower()) and n[0] != "."), key=len)
+    assert [p.name for p in found.files] == sorted(
+        (n for n in names if n.lower().endswith(pattern[-3:].lower()) and n[0] != "."), key=len
+    )
     assert found == find_sequence(found.pattern)
 
 

@@ -12,8 +12,8 @@ from witness import SHARED, ffmpeg, shared_clips
 
 from vidcolor.color.yuv import luma_to_code, rgb_to_yuv
 from vidcolor.errors import MediaError
-from vidcolor.media.probe import probe
 from vidcolor.media.luma import luma_reader
+from vidcolor.media.probe import probe
 from vidcolor.media.source import FilmSource
 
 SEEKS = [

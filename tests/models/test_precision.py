@@ -90,7 +90,9 @@ def test_other_sizes_than_the_exported_work(lite):
 def prelu_model(slope):
     nodes = [helper.make_node("PRelu", ["lightness", "slope"], ["ab"])]
     values = [numpy_helper.from_array(np.asarray(slope, np.float32).reshape(-1, 1, 1), "slope")]
-    tensors = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", len(slope), "h", "w"]) for n in ("lightness", "ab")]
+    tensors = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", len(slope), "h", "w"]) for n in ("lightness", "ab")
+    ]
     graph = helper.make_graph(nodes, "g", tensors[:1], tensors[1:], values)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 

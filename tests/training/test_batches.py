@@ -8,11 +8,11 @@ from conftest import photograph
 from vidcolor.color.lab import srgb_to_lab
 
 torch = pytest.importorskip("torch")
-from vidcolor.training import lab  # noqa: E402
-from vidcolor.training.batches import Batches, cut, random_parts  # noqa: E402
-from vidcolor.training.data import load_pictures  # noqa: E402
-from vidcolor.training.degrade import Degrade  # noqa: E402
-from vidcolor.training.store import LONGEST, PictureStore  # noqa: E402
+from vidcolor.training import lab
+from vidcolor.training.batches import Batches, cut, random_parts
+from vidcolor.training.data import load_pictures
+from vidcolor.training.degrade import Degrade
+from vidcolor.training.store import LONGEST, PictureStore
 
 CPU = torch.device("cpu")
 

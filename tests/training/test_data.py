@@ -10,7 +10,7 @@ from PIL import Image
 from vidcolor.errors import UsageError
 
 pytest.importorskip("torch")
-from vidcolor.training.data import load_pictures  # noqa: E402
+from vidcolor.training.data import load_pictures
 
 
 @pytest.fixture
@@ -41,7 +41,14 @@ def odd(tmp_path, photographs):
 
 def test_every_odd_picture_is_counted(odd):
     loaded = load_pictures([odd], 160)
-    assert loaded.skipped == {"transparent": 1, "grey": 2, "smaller than 64 pixels": 1, "cut short": 1, "unreadable": 1, "empty": 1}
+    assert loaded.skipped == {
+        "transparent": 1,
+        "grey": 2,
+        "smaller than 64 pixels": 1,
+        "cut short": 1,
+        "unreadable": 1,
+        "empty": 1,
+    }
     assert loaded.handled == {"CMYK": 1, "turned upright": 1, "alpha dropped": 1, "16-bit": 1}
     assert sorted(p.shape for p in loaded.pictures) == [(72, 96, 3)] * 4 + [(96, 72, 3)]
     assert "5 pictures; left out: 2 grey" in str(loaded) and "handled: 1 " in str(loaded)

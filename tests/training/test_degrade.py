@@ -8,9 +8,9 @@ import pytest
 from conftest import photograph
 
 torch = pytest.importorskip("torch")
-from vidcolor.training.degrade import Degrade  # noqa: E402
-from vidcolor.training.faults import blurred, compressed  # noqa: E402
-from vidcolor.training.lab import srgb_to_lab  # noqa: E402
+from vidcolor.training.degrade import Degrade
+from vidcolor.training.faults import blurred, compressed
+from vidcolor.training.lab import srgb_to_lab
 
 FAULTS = [field.name for field in dataclasses.fields(Degrade)]
 NONE = dict.fromkeys(FAULTS, 0.0)
@@ -75,7 +75,9 @@ def test_blur_is_opencvs():
 def test_compression_is_that_of_a_jpeg_file(quality):
     """libjpeg computes in integers: now and then it rounds a frequency the other way."""
     rng = np.random.default_rng(0)
-    plane = np.clip(photograph(4, 96, 128)[..., 1].astype(float) + rng.normal(0, 12, (96, 128)), 0, 255).astype(np.uint8)
+    plane = np.clip(photograph(4, 96, 128)[..., 1].astype(float) + rng.normal(0, 12, (96, 128)), 0, 255).astype(
+        np.uint8
+    )
     encoded = cv2.imencode(".jpg", plane, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     theirs = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE).astype(int)
     (ours,) = compressed(torch.from_numpy(plane.astype(np.float32))[None], np.array([quality]))

@@ -13,16 +13,16 @@ from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import SHIPPED, find_weights
 
 torch = pytest.importorskip("torch")
-from vidcolor.cli import main  # noqa: E402
-from vidcolor.models.onnx_torch import OnnxNetwork  # noqa: E402
-from vidcolor.models.precision import load_float32  # noqa: E402
-from vidcolor.training import export as module  # noqa: E402
-from vidcolor.training.data import load_pictures  # noqa: E402
-from vidcolor.training.export import export  # noqa: E402
-from vidcolor.training.learner import first_network  # noqa: E402
-from vidcolor.training.loop import train  # noqa: E402
-from vidcolor.training.options import make_options  # noqa: E402
-from vidcolor.training.quantise import calibration_inputs  # noqa: E402
+from vidcolor.cli import main
+from vidcolor.models.onnx_torch import OnnxNetwork
+from vidcolor.models.precision import load_float32
+from vidcolor.training import export as module
+from vidcolor.training.data import load_pictures
+from vidcolor.training.export import export
+from vidcolor.training.learner import first_network
+from vidcolor.training.loop import train
+from vidcolor.training.options import make_options
+from vidcolor.training.quantise import calibration_inputs
 
 SPEC = find_spec("lite")
 

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-import train_gpu_set  # noqa: E402
-import train_on_gpu  # noqa: E402
+import train_gpu_set
+import train_on_gpu
 
-from vidcolor.training.data import load_pictures  # noqa: E402
+from vidcolor.training.data import load_pictures
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,9 @@ def shards(photographs, tmp_path_factory):
     """A set that holds some of the photographs."""
     folder = tmp_path_factory.mktemp("set")
     size = ["--megabytes", "0.4", "--side", "64"]
-    result = CliRunner().invoke(train_gpu_set.main, ["--data", str(photographs), "--val", str(photographs), "-o", str(folder), *size])
+    result = CliRunner().invoke(
+        train_gpu_set.main, ["--data", str(photographs), "--val", str(photographs), "-o", str(folder), *size]
+    )
     assert result.exit_code == 0, result.output
     return folder, result.output
 

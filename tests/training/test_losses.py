@@ -6,7 +6,7 @@ import pytest
 from vidcolor.errors import UsageError
 
 torch = pytest.importorskip("torch")
-from vidcolor.training.losses import LOSSES, VIVID, find_loss  # noqa: E402
+from vidcolor.training.losses import LOSSES, VIVID, find_loss
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.normal(0, 30, (2, 2, 5, 6))

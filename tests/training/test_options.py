@@ -14,7 +14,9 @@ def test_later_layers_override_and_none_does_not_count():
 
 
 def test_a_file_says_everything_again(tmp_path):
-    options = make_options(PLACES, {"size": 96, "degrade": False, "loss": "msle", "ema": 0.99, "data": ("/x y", '/"q"')})
+    options = make_options(
+        PLACES, {"size": 96, "degrade": False, "loss": "msle", "ema": 0.99, "data": ("/x y", '/"q"')}
+    )
     (tmp_path / "run.toml").write_text(to_toml(options))
     assert make_options(read_toml(tmp_path / "run.toml")).data == ("/x y", '/"q"')
     assert to_toml(make_options(read_toml(tmp_path / "run.toml"), {"validation": ("b",)})) == to_toml(options)
@@ -28,7 +30,11 @@ def test_paths_are_relative_to_the_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("stepz = 3", "'stepz'.*There are model, data"), ("steps = ", "cannot read the options"), ("steps = 1\nsteps = 2", "cannot read")],
+    [
+        ("stepz = 3", "'stepz'.*There are model, data"),
+        ("steps = ", "cannot read the options"),
+        ("steps = 1\nsteps = 2", "cannot read"),
+    ],
 )
 def test_a_bad_file_says_what(tmp_path, text, says):
     (tmp_path / "run.toml").write_text(text)

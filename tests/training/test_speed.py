@@ -5,8 +5,8 @@ import json
 import pytest
 
 pytest.importorskip("torch")
-from vidcolor.cli import main  # noqa: E402
-from vidcolor.training.speed import Effort, TrainingSpeed  # noqa: E402
+from vidcolor.cli import main
+from vidcolor.training.speed import Effort, TrainingSpeed
 
 
 def test_figures_are_those_of_the_median_step():

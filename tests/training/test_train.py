@@ -15,17 +15,17 @@ import pytest
 from vidcolor.errors import ModelError, UsageError
 
 torch = pytest.importorskip("torch")
-from vidcolor.cli import main  # noqa: E402
-from vidcolor.models.registry import load_network  # noqa: E402
-from vidcolor.training import learner, loop  # noqa: E402
-from vidcolor.training.batches import Batches  # noqa: E402
-from vidcolor.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from vidcolor.training.data import load_pictures  # noqa: E402
-from vidcolor.training.degrade import Degrade  # noqa: E402
-from vidcolor.training.losses import find_loss  # noqa: E402
-from vidcolor.training.options import make_options, read_toml  # noqa: E402
-from vidcolor.training.processes import Processes  # noqa: E402
-from vidcolor.training.store import PictureStore  # noqa: E402
+from vidcolor.cli import main
+from vidcolor.models.registry import load_network
+from vidcolor.training import learner, loop
+from vidcolor.training.batches import Batches
+from vidcolor.training.checkpoint import load_checkpoint, save_checkpoint
+from vidcolor.training.data import load_pictures
+from vidcolor.training.degrade import Degrade
+from vidcolor.training.losses import find_loss
+from vidcolor.training.options import make_options, read_toml
+from vidcolor.training.processes import Processes
+from vidcolor.training.store import PictureStore
 
 STEPS = 6
 CPU = torch.device("cpu")
@@ -175,7 +175,10 @@ def test_a_compiled_network_learns_what_the_plain_one_learns(options, photograph
     """The trial leaves nothing behind; what cannot be compiled is said, or refused if it was asked for."""
     light, ab = torch.rand(2, 1, 32, 32) * 100, torch.randn(2, 2, 32, 32) * 20
     torch.manual_seed(0)
-    plain, compiled = (learner.Learner(load_network("lite"), dataclasses.replace(options, compile=c, precision="fp32"), ALONE) for c in ("off", "on"))
+    plain, compiled = (
+        learner.Learner(load_network("lite"), dataclasses.replace(options, compile=c, precision="fp32"), ALONE)
+        for c in ("off", "on")
+    )
     compiled.network.load_state_dict(plain.network.state_dict())
     monkeypatch.setattr(torch, "compile", lambda run, dynamic: lambda x: run(x) + 1e-4)  # g++ takes minutes over it
     compiled.compile(light, ab, lambda _: None)

@@ -79,7 +79,9 @@ class Stream:
     def capture(self, work: Callable[[], None]) -> Any:
         """A graph that does what `work` puts into this stream."""
         # This thread's calls alone: other threads may allocate meanwhile.
-        check(runtime.cudaStreamBeginCapture(self.handle, runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal))
+        check(
+            runtime.cudaStreamBeginCapture(self.handle, runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal)
+        )
         try:
             work()
         finally:

@@ -103,7 +103,9 @@ def build(
         raise BackendError(f"{library.name} cannot read the network", reasons or messages.take_error())
     config = _configured(library, builder, profile)
     optimisation = builder.create_optimization_profile()
-    optimisation.set_shape(network.get_input(0).name, *(_input(shape) for shape in (shapes.least, shapes.usual, shapes.most)))
+    optimisation.set_shape(
+        network.get_input(0).name, *(_input(shape) for shape in (shapes.least, shapes.usual, shapes.most))
+    )
     config.add_optimization_profile(optimisation)
     monitor = _monitor(trt, progress)
     config.progress_monitor = monitor
@@ -192,7 +194,10 @@ def parse_layers(report: str) -> tuple[Layer, ...]:
     """The layers in a builder's report (one line each: Name, LayerType, Inputs, Constants, Outputs, …)."""
     layers = []
     for line in report.splitlines():
-        found = re.match(r"Name: (?P<name>.*?), LayerType: (?P<kind>\w*), Inputs: (?P<inputs>.*?)(, Constants: .*?)?, Outputs: (?P<outputs>.*)", line)
+        found = re.match(
+            r"Name: (?P<name>.*?), LayerType: (?P<kind>\w*), Inputs: (?P<inputs>.*?)(, Constants: .*?)?, Outputs: (?P<outputs>.*)",
+            line,
+        )
         if found and found["kind"]:
             inputs, outputs = (tuple(re.findall(r"Datatype: (\w+)", found[part])) for part in ("inputs", "outputs"))
             onnx = ", ".join(re.findall(r"\[ONNX Layer: ([^\]]+)\]", line))

@@ -22,7 +22,7 @@ from vidcolor.files import sha256, write_whole
 PORTABLE = "any"  # the GPU of an engine that was built where there is none
 
 
-class EngineUnusable(BackendError):  # noqa: N818 (a state, not a fault)
+class EngineUnusable(BackendError):
     """An engine file that is damaged or is not what its card says. It is never run."""
 
 
@@ -90,16 +90,24 @@ class Engine:
             EngineUnusable: it is not the file that was written.
         """
         if self.key is None:
-            raise EngineUnusable(f"the engine {self.path.name} has no card", f"{self.path.stem}.json is missing or damaged", PRUNE)
+            raise EngineUnusable(
+                f"the engine {self.path.name} has no card", f"{self.path.stem}.json is missing or damaged", PRUNE
+            )
         if self.key.stem() != self.path.stem:
-            raise EngineUnusable(f"the engine {self.path.name} is not what its name says", "its card is another's", PRUNE)
+            raise EngineUnusable(
+                f"the engine {self.path.name} is not what its name says", "its card is another's", PRUNE
+            )
         size, stated = self.path.stat().st_size, self.report.get("bytes")
         if size != stated:
-            raise EngineUnusable(f"the engine {self.path.name} is cut short or grown", f"{size} bytes, its card states {stated}", PRUNE)
+            raise EngineUnusable(
+                f"the engine {self.path.name} is cut short or grown", f"{size} bytes, its card states {stated}", PRUNE
+            )
         found = sha256(self.path)
         if found != self.sha256:
             raise EngineUnusable(
-                f"the engine {self.path.name} is damaged", f"SHA-256 {found[:12]}…, its card states {self.sha256[:12]}…", PRUNE
+                f"the engine {self.path.name} is damaged",
+                f"SHA-256 {found[:12]}…, its card states {self.sha256[:12]}…",
+                PRUNE,
             )
 
 

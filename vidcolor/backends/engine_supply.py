@@ -90,7 +90,9 @@ def make_and_store(order: Order, folder: Path | None = None, progress: Progress 
     return engine_cache.store(folder, key, data, report)
 
 
-def obtain(order: Order, count: int, say: Say, folder: Path | None = None, progress: Progress = lambda step: None) -> bytes:
+def obtain(
+    order: Order, count: int, say: Say, folder: Path | None = None, progress: Progress = lambda step: None
+) -> bytes:
     """The engine for batches of `count` pictures, built if need be; what happens is said.
 
     A damaged engine is never run: it is replaced. An engine that cannot be written (a full disk) is used all the same.

@@ -34,12 +34,16 @@ class Profile:
         kinds = {"precision": str, "shapes": str, "optimization_level": int, "workspace_mib": int, "tf32": bool}
         for name, kind in kinds.items():
             if type(getattr(self, name)) is not kind:
-                raise UsageError(f"profile '{self.name}' has {name} {getattr(self, name)!r}", f"it is of kind {kind.__name__}")
+                raise UsageError(
+                    f"profile '{self.name}' has {name} {getattr(self, name)!r}", f"it is of kind {kind.__name__}"
+                )
         if len(self.batch) != 3 or any(type(count) is not int for count in self.batch):
             raise UsageError(f"profile '{self.name}' has batch {list(self.batch)}", "it is three whole numbers")
         least, usual, most = self.batch
         if not 1 <= least <= usual <= most:
-            raise UsageError(f"the batches {list(self.batch)} cannot be meant", "they are least, usual, most", "Try: --batch 1,8,32")
+            raise UsageError(
+                f"the batches {list(self.batch)} cannot be meant", "they are least, usual, most", "Try: --batch 1,8,32"
+            )
         if self.precision not in PRECISIONS:
             raise UsageError(f"no precision is named '{self.precision}'", f"there are {', '.join(PRECISIONS)}")
         if self.shapes not in ("any", "exact"):
@@ -47,7 +51,9 @@ class Profile:
         if self.workspace_mib < 0:
             raise UsageError(f"profile '{self.name}' has workspace_mib {self.workspace_mib}", "it must be at least 0")
         if not 0 <= self.optimization_level <= 5:
-            raise UsageError(f"profile '{self.name}' has optimization_level {self.optimization_level}", "it can be 0 to 5")
+            raise UsageError(
+                f"profile '{self.name}' has optimization_level {self.optimization_level}", "it can be 0 to 5"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,9 @@ def load_profiles(path: Path | None = None) -> dict[str, Profile]:
     path = path or profiles_file()
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
-        profiles = {name: Profile(name=name, **{**table, "batch": tuple(table["batch"])}) for name, table in tables.items()}
+        profiles = {
+            name: Profile(name=name, **{**table, "batch": tuple(table["batch"])}) for name, table in tables.items()
+        }
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         known = ", ".join(field.name for field in fields(Profile) if field.name != "name")
         raise UsageError(f"cannot use {path}", f"{error}; a profile has {known}") from error
@@ -129,5 +137,7 @@ def find_profile(name: str) -> Profile:
     """
     profiles = load_profiles()
     if name not in profiles:
-        raise UsageError(f"no build profile is named '{name}'", f"there are {', '.join(profiles)}", f"See: {profiles_file()}")
+        raise UsageError(
+            f"no build profile is named '{name}'", f"there are {', '.join(profiles)}", f"See: {profiles_file()}"
+        )
     return profiles[name]

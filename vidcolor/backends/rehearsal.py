@@ -50,7 +50,9 @@ class RehearsalDevice:
     def recorded(self, size: int) -> None:
         """Room for one more recording, or `OutOfMemory`."""
         if self.recording_room is not None and self._recorded + size > self.recording_room:
-            raise OutOfMemory("the rehearsal device is out of memory", f"its recordings hold {self.recording_room} pictures")
+            raise OutOfMemory(
+                "the rehearsal device is out of memory", f"its recordings hold {self.recording_room} pictures"
+            )
         self._recorded += size
         self.recordings.append(size)
 

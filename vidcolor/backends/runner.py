@@ -85,7 +85,9 @@ class Runner:
     def _halved(self, batch: int, error: OutOfMemory) -> int:
         if batch == 1:
             raise BackendError(
-                f"{self.info.device} has no memory for a single picture", str(error), "Close what else uses it, or lower --res."
+                f"{self.info.device} has no memory for a single picture",
+                str(error),
+                "Close what else uses it, or lower --res.",
             ) from error
         self._say(f"{self.info.device} is out of memory at batches of {batch}; going on with batches of {batch // 2}")
         return batch // 2

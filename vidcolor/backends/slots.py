@@ -15,7 +15,7 @@ from vidcolor.backends.base import BackendInfo
 from vidcolor.errors import BackendError
 
 
-class OutOfMemory(BackendError):  # noqa: N818 (what happened, in the words of the device)
+class OutOfMemory(BackendError):
     """The device has no room for what was asked; a smaller batch may fit."""
 
 

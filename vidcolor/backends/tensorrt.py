@@ -39,14 +39,25 @@ class TensorRtDevice:
     """
 
     def __init__(
-        self, library: Library, engine: bytes, height: int, width: int, stride: int, precision: str, kernels: Path | None = None
+        self,
+        library: Library,
+        engine: bytes,
+        height: int,
+        width: int,
+        stride: int,
+        precision: str,
+        kernels: Path | None = None,
     ) -> None:
         self.library, self.height, self.width, self.stride = library, height, width, stride
         self.messages = Messages(library)
         self._runtime = library.trt.Runtime(self.messages.logger)
         self.engine = self._runtime.deserialize_cuda_engine(engine)
         if self.engine is None:
-            raise BackendError(f"{library.name} cannot use the engine on this GPU", self.messages.take_error(), "Build it again: vidcolor build-engine")
+            raise BackendError(
+                f"{library.name} cannot use the engine on this GPU",
+                self.messages.take_error(),
+                "Build it again: vidcolor build-engine",
+            )
         gpu = find_gpu()
         self.info = BackendInfo(library.name, gpu.name if gpu else "unknown GPU", precision, library.version)
         self._engine_bytes = len(engine)
@@ -142,7 +153,8 @@ class TensorRtSlot:
             context.set_tensor_address(name, self._in.address)
             if not context.set_input_shape(name, (size, 1, device.height, device.width)):
                 raise BackendError(
-                    f"the engine does not take {size} pictures of {device.width}×{device.height}", device.messages.take_error()
+                    f"the engine does not take {size} pictures of {device.width}×{device.height}",
+                    device.messages.take_error(),
                 )
         return context
 

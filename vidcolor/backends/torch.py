@@ -38,9 +38,13 @@ class TorchDevice:
         BackendError: torch cannot do this here.
     """
 
-    def __init__(self, weights: Weights, height: int, width: int, place: str, precision: str, mode: str = "eager") -> None:
+    def __init__(
+        self, weights: Weights, height: int, width: int, place: str, precision: str, mode: str = "eager"
+    ) -> None:
         if precision not in ("fp16", "fp32"):
-            raise BackendError(f"torch does not run {precision} here", "it runs fp16 and fp32", "Use --backend tensorrt.")
+            raise BackendError(
+                f"torch does not run {precision} here", "it runs fp16 and fp32", "Use --backend tensorrt."
+            )
         if place == "cpu" and mode != "eager":
             raise BackendError(f"torch has no {mode} mode on the CPU", "a CUDA graph needs a GPU")
         model = load_float32(weights.path)

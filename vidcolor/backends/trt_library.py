@@ -58,7 +58,9 @@ def load_library(name: str) -> Library:
     try:
         module = importlib.import_module(MODULES[name])
     except (ImportError, OSError, RuntimeError) as error:
-        raise BackendError(f"{name} is installed but does not load", str(error), "Install it again for this driver.") from error
+        raise BackendError(
+            f"{name} is installed but does not load", str(error), "Install it again for this driver."
+        ) from error
     return Library(name, module, module.__version__)
 
 
@@ -77,7 +79,9 @@ def choose_library(asked: str | None) -> Library:
         if is_installed(module):
             return load_library(name)
     raise BackendError(
-        "no TensorRT is installed", "neither tensorrt nor tensorrt-rtx is there", "Try: pip install 'vidcolor[tensorrt]' or 'vidcolor[tensorrt-rtx]'"
+        "no TensorRT is installed",
+        "neither tensorrt nor tensorrt-rtx is there",
+        "Try: pip install 'vidcolor[tensorrt]' or 'vidcolor[tensorrt-rtx]'",
     )
 
 

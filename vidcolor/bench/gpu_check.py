@@ -110,7 +110,9 @@ def _network(result: dict[str, Any], repeats: int, say: Say, note: Say, keep: Ca
                 timings.append(timing)
                 result["rows"].append(as_dict(timing))
                 _, result["table"], result["verdict"] = network_tables(timings)
-                say(f"  {timing.backend} {timing.precision}, batch {timing.batch}: {timing.frames_per_second:.1f} frames/s")
+                say(
+                    f"  {timing.backend} {timing.precision}, batch {timing.batch}: {timing.frames_per_second:.1f} frames/s"
+                )
                 keep()
             say(f"{name}: agreement with float32")
             for a in check(spec, weights, RES, "all", note):
@@ -149,7 +151,20 @@ def enlarged(clip: Path, folder: Path) -> Path:
     from vidcolor.media.ffmpeg import find_ffmpeg
 
     target = folder / f"{clip.stem}-1080p.mp4"
-    command = [find_ffmpeg(), "-v", "error", "-y", "-i", str(clip), "-an", "-vf", "scale=1920:1080", "-c:v", "libx264", str(target)]
+    command = [
+        find_ffmpeg(),
+        "-v",
+        "error",
+        "-y",
+        "-i",
+        str(clip),
+        "-an",
+        "-vf",
+        "scale=1920:1080",
+        "-c:v",
+        "libx264",
+        str(target),
+    ]
     subprocess.run(command, check=True)
     return target
 
@@ -170,21 +185,43 @@ def clips_to_measure(samples: Path, folder: Path, say: Say) -> list[Path]:
 def markdown(report: dict[str, Any]) -> str:
     """The report as it stands in docs/gpu.md."""
     installed = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    lines = [f"Measured on {report['date']}: {report['machine']}, compute capability {report['gpu']['capability']}; {installed}.", ""]
+    lines = [
+        f"Measured on {report['date']}: {report['machine']}, compute capability {report['gpu']['capability']}; {installed}.",
+        "",
+    ]
     for network in report["networks"]:
         weights = "random weights" if network["random_weights"] else "its trained weights"
         lines += [f"`{network['model']}` at {RES}×{RES}, {weights}, {REPEATS} batches a row:", ""]
         lines += [*_table(HEADER, network["table"]), "", network.get("verdict", "not yet measured"), ""]
         agreement = [
-            (a["backend"], a["precision"], f"{a['max']:.3f}", f"{a['mean']:.4f}", f"{a['psnr']:.1f}", f"{a['wanted']:.0f}")
+            (
+                a["backend"],
+                a["precision"],
+                f"{a['max']:.3f}",
+                f"{a['mean']:.4f}",
+                f"{a['psnr']:.1f}",
+                f"{a['wanted']:.0f}",
+            )
             for a in network["agreement"]
         ]
         lines += [*_table(("backend", "precision", "max |Δab|", "mean |Δab|", "PSNR, dB", "wanted"), agreement), ""]
     rows = [
-        (c["clip"], c["size"], c["backend"], f"{c['frames_per_second']:.1f}", f"{c['ratio']:.2f}", _stages(c["stage_ms"]))
+        (
+            c["clip"],
+            c["size"],
+            c["backend"],
+            f"{c['frames_per_second']:.1f}",
+            f"{c['ratio']:.2f}",
+            _stages(c["stage_ms"]),
+        )
         for c in report["clips"]
     ]
-    lines += ["The whole command:", "", *_table(("clip", "size", "backend", "frames/s", "of a plain transcode", "busy ms a frame"), rows), ""]
+    lines += [
+        "The whole command:",
+        "",
+        *_table(("clip", "size", "backend", "frames/s", "of a plain transcode", "busy ms a frame"), rows),
+        "",
+    ]
     lines += [f"* {text}" for text in report["notes"]]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -94,9 +94,15 @@ def _variants_of(name: str, weights: Weights, width: int, height: int, say: Call
 
         from vidcolor.backends.torch import open_torch
 
-        ways = (("fp32", "eager"), ("fp16", "graph"), ("fp16", "compile")) if torch.cuda.is_available() else (("fp32", "eager"),)
+        ways = (
+            (("fp32", "eager"), ("fp16", "graph"), ("fp16", "compile"))
+            if torch.cuda.is_available()
+            else (("fp32", "eager"),)
+        )
         make = partial(open_torch, weights, width, height, threads, say)
-        return [Variant(name, f"{p} {m}", lambda batch, p=p, m=m: make(batch=batch, precision=p, mode=m)) for p, m in ways]
+        return [
+            Variant(name, f"{p} {m}", lambda batch, p=p, m=m: make(batch=batch, precision=p, mode=m)) for p, m in ways
+        ]
     from vidcolor.backends.tensorrt import open_tensorrt
 
     make = partial(open_tensorrt, name, weights, width, height, say, profile="throughput")

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from vidcolor.config import RunOptions
 from vidcolor.errors import MediaError
+from vidcolor.media.ffmpeg import find_ffmpeg
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import FilmInfo, probe
-from vidcolor.media.ffmpeg import find_ffmpeg
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,14 @@ def bench_pipeline(clip: Path, options: RunOptions, runs: int) -> PipelineBench:
                 ours.append(measured)
                 plain.append(beside)
                 summaries.append(json.loads(printed.splitlines()[-1])["films"][0])
-    return PipelineBench(info, summaries[0]["frames"], f"{encoding.encoder} {encoding.pix_fmt} {settings}", tuple(ours), tuple(plain), tuple(summaries))
+    return PipelineBench(
+        info,
+        summaries[0]["frames"],
+        f"{encoding.encoder} {encoding.pix_fmt} {settings}",
+        tuple(ours),
+        tuple(plain),
+        tuple(summaries),
+    )
 
 
 def _as_flags(options: RunOptions) -> list[str]:
@@ -91,7 +98,10 @@ def _as_flags(options: RunOptions) -> list[str]:
 
 def _measure(command: list[str]) -> tuple[Measured, str]:
     started = time.perf_counter()
-    with tempfile.TemporaryFile() as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
         printed = process.stdout.read().decode()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -8,12 +8,26 @@ from typing import Any
 
 from vidcolor.bench.network import PAPER, RATES, Timing
 
-HEADER = ("", "batch", "frames/s", "ms a frame", "95 %", "TFLOP/s", "of matmul", "memory, MB", "real time at " + "/".join(map(str, RATES)))
+HEADER = (
+    "",
+    "batch",
+    "frames/s",
+    "ms a frame",
+    "95 %",
+    "TFLOP/s",
+    "of matmul",
+    "memory, MB",
+    "real time at " + "/".join(map(str, RATES)),
+)
 
 
 def as_dict(timing: Timing) -> dict[str, Any]:
     """For `--json`."""
-    return {**asdict(timing), "share_of_ceiling": timing.share, "real_time": {str(r): ok for r, ok in timing.real_time().items()}}
+    return {
+        **asdict(timing),
+        "share_of_ceiling": timing.share,
+        "real_time": {str(r): ok for r, ok in timing.real_time().items()},
+    }
 
 
 def network_tables(timings: Sequence[Timing]) -> tuple[Sequence[str], list[tuple[str, ...]], str]:

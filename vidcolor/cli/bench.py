@@ -24,8 +24,12 @@ from vidcolor.errors import UsageError
 @click.option("--batch", default="1,8,32", show_default=True, help="Batch sizes on GPUs, comma-separated.")
 @click.option("--repeats", default=50, show_default=True, help="Batches that are timed for each row.")
 @click.option("--check", is_flag=True, help="Compare every backend's colours with float32 instead of timing.")
-@click.option("--pipeline", "clip", type=click.Path(path_type=Path), metavar="CLIP", help="Measure the whole command on CLIP.")
-@click.option("--training", is_flag=True, help="Measure training steps beside bare forward and backward passes, in turn.")
+@click.option(
+    "--pipeline", "clip", type=click.Path(path_type=Path), metavar="CLIP", help="Measure the whole command on CLIP."
+)
+@click.option(
+    "--training", is_flag=True, help="Measure training steps beside bare forward and backward passes, in turn."
+)
 @click.option("--runs", default=5, show_default=True, help="With --pipeline: counted runs, after one warm-up.")
 @click.option("--smooth", default=DEFAULTS["smooth"], show_default=True, help="With --pipeline: as for run.")
 @click.option("--codec", default=DEFAULTS["codec"], show_default=True, help="With --pipeline: as for run.")
@@ -34,7 +38,9 @@ from vidcolor.errors import UsageError
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @verbose_option
 @click.pass_context
-def command(context: click.Context, clip: Path | None, check: bool, training: bool, as_json: bool, verbose: bool, **options: Any) -> None:
+def command(
+    context: click.Context, clip: Path | None, check: bool, training: bool, as_json: bool, verbose: bool, **options: Any
+) -> None:
     """Measure how fast the network is on each backend, beside Table 1 of its paper.
 
     With --pipeline CLIP: the whole command on CLIP, beside an ffmpeg transcode with the same encoder settings. With
@@ -42,7 +48,9 @@ def command(context: click.Context, clip: Path | None, check: bool, training: bo
     """
     if training:
         given = context.get_parameter_source("batch") != click.core.ParameterSource.DEFAULT
-        _training(as_json, options["model"], options["res"], _numbers(options["batch"] if given else "32"), options["repeats"])
+        _training(
+            as_json, options["model"], options["res"], _numbers(options["batch"] if given else "32"), options["repeats"]
+        )
     elif clip is not None:
         _pipeline(clip, as_json, **options)
     elif check:
@@ -65,7 +73,9 @@ def _numbers(text: str) -> list[int]:
     return numbers
 
 
-def _network(as_json: bool, model: str, weights: Path | None, res: int, backend: str, batch: str, repeats: int, **_: Any) -> None:
+def _network(
+    as_json: bool, model: str, weights: Path | None, res: int, backend: str, batch: str, repeats: int, **_: Any
+) -> None:
     from vidcolor.backends.choose import choose_model
     from vidcolor.bench.network import bench, device_words
     from vidcolor.bench.subject import subject
@@ -81,10 +91,24 @@ def _network(as_json: bool, model: str, weights: Path | None, res: int, backend:
     if not timings:
         raise UsageError("nothing could be measured", "no backend works here", "See: vidcolor doctor")
     if as_json:
-        click.echo(json.dumps({"type": "bench", "model": spec.name, "res": res, "random_weights": random, "machine": machine, "rows": [as_dict(t) for t in timings]}))
+        click.echo(
+            json.dumps(
+                {
+                    "type": "bench",
+                    "model": spec.name,
+                    "res": res,
+                    "random_weights": random,
+                    "machine": machine,
+                    "rows": [as_dict(t) for t in timings],
+                }
+            )
+        )
         return
     out = console()
-    out.print(f"{spec.name} at {res}×{res}, {spec.gflop_144 * (res / 144) ** 2:.3g} GFLOP a picture; {machine}; up to {repeats} batches a row", soft_wrap=True)
+    out.print(
+        f"{spec.name} at {res}×{res}, {spec.gflop_144 * (res / 144) ** 2:.3g} GFLOP a picture; {machine}; up to {repeats} batches a row",
+        soft_wrap=True,
+    )
     header, rows, verdict = network_tables(timings)
     out.print(table(header, rows))
     out.print(verdict, soft_wrap=True)
@@ -103,11 +127,32 @@ def _check(as_json: bool, model: str, weights: Path | None, res: int, backend: s
             _say(f"{spec.name} has no trained weights: compared with random ones, whose colours mean nothing")
         results = list(check(spec, found, res, backend, _say))
     if as_json:
-        rows = [{"backend": r.backend, "precision": r.precision, "max_ab": r.largest, "mean_ab": r.mean, "psnr_db": min(r.psnr, 999.0), "wanted_db": r.wanted, "holds": r.holds} for r in results]
-        click.echo(json.dumps({"type": "check", "model": spec.name, "res": res, "random_weights": random, "rows": rows}))
+        rows = [
+            {
+                "backend": r.backend,
+                "precision": r.precision,
+                "max_ab": r.largest,
+                "mean_ab": r.mean,
+                "psnr_db": min(r.psnr, 999.0),
+                "wanted_db": r.wanted,
+                "holds": r.holds,
+            }
+            for r in results
+        ]
+        click.echo(
+            json.dumps({"type": "check", "model": spec.name, "res": res, "random_weights": random, "rows": rows})
+        )
     else:
         rows = [
-            (r.backend, r.precision, f"{r.largest:.3f}", f"{r.mean:.4f}", f"{r.psnr:.1f}", f"{r.wanted:.0f}", "yes" if r.holds else "NO")
+            (
+                r.backend,
+                r.precision,
+                f"{r.largest:.3f}",
+                f"{r.mean:.4f}",
+                f"{r.psnr:.1f}",
+                f"{r.wanted:.0f}",
+                "yes" if r.holds else "NO",
+            )
             for r in results
         ]
         header = ("backend", "precision", "max |Δab|", "mean |Δab|", "PSNR, dB", "wanted", "holds")
@@ -125,21 +170,55 @@ def _training(as_json: bool, model: str, res: int, batches: Sequence[int], repea
         from vidcolor.training.options import make_options
         from vidcolor.training.speed import measure
     except ModuleNotFoundError as error:
-        raise ModelError("cannot measure training", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'") from error
+        raise ModelError(
+            "cannot measure training", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'"
+        ) from error
 
     rows = []
     for batch in batches:
-        options = make_options({"data": ("-",), "validation": ("-",), "model": choose_model(model).name, "size": res, "batch": batch})
+        options = make_options(
+            {"data": ("-",), "validation": ("-",), "model": choose_model(model).name, "size": res, "batch": batch}
+        )
         speed = measure(options, repeats, _say)
         bare, whole = (speed.pictures_per_second(steps) for steps in (speed.bare, speed.whole))
-        rows.append({"batch": batch, "device": speed.device, "bare": bare, "whole": whole, "ratio": speed.ratio(), "cpu_ratio": speed.ratio("cpu")})
+        rows.append(
+            {
+                "batch": batch,
+                "device": speed.device,
+                "bare": bare,
+                "whole": whole,
+                "ratio": speed.ratio(),
+                "cpu_ratio": speed.ratio("cpu"),
+            }
+        )
     if as_json:
-        click.echo(json.dumps({"type": "training", "model": options.model, "size": res, "steps": repeats, "load": os.getloadavg()[0], "rows": rows}))
+        click.echo(
+            json.dumps(
+                {
+                    "type": "training",
+                    "model": options.model,
+                    "size": res,
+                    "steps": repeats,
+                    "load": os.getloadavg()[0],
+                    "rows": rows,
+                }
+            )
+        )
         return
     out = console()
-    out.print(f"{options.model} at {res}×{res} on {rows[0]['device']}; {repeats} steps of both kinds, in turn; load {os.getloadavg()[0]:.1f}")
+    out.print(
+        f"{options.model} at {res}×{res} on {rows[0]['device']}; {repeats} steps of both kinds, in turn; load {os.getloadavg()[0]:.1f}"
+    )
     header = ("pictures a step", "bare passes, pictures/s", "whole steps, pictures/s", "ratio", "ratio in CPU time")
-    out.print(table(header, [(str(r["batch"]), f"{r['bare']:.1f}", f"{r['whole']:.1f}", f"{r['ratio']:.3f}", f"{r['cpu_ratio']:.3f}") for r in rows]))
+    out.print(
+        table(
+            header,
+            [
+                (str(r["batch"]), f"{r['bare']:.1f}", f"{r['whole']:.1f}", f"{r['ratio']:.3f}", f"{r['cpu_ratio']:.3f}")
+                for r in rows
+            ],
+        )
+    )
 
 
 def _pipeline(clip: Path, as_json: bool, runs: int, backend: str, **options: Any) -> None:
@@ -167,8 +246,12 @@ def _pipeline(clip: Path, as_json: bool, runs: int, backend: str, **options: Any
     out = console()
     info, summary = result.info, result.summaries[0]
     out.print(f"{clip.name}: {info.width}×{info.height}, {n} frames; {result.encoder}")
-    out.print(f"{summary['model']} on {summary['backend']} {summary['precision']}, {summary['device']}, {os.cpu_count()} cores; {runs} runs each, in turn")
-    out.print(table(("figure", "median", "least", "most"), [(name, *_three(values)) for name, values in figures.items()]))
+    out.print(
+        f"{summary['model']} on {summary['backend']} {summary['precision']}, {summary['device']}, {os.cpu_count()} cores; {runs} runs each, in turn"
+    )
+    out.print(
+        table(("figure", "median", "least", "most"), [(name, *_three(values)) for name, values in figures.items()])
+    )
     stages = [(name, f"{ms:.2f}") for name, ms in result.stage_ms().items()]
     out.print(table(("stage", "busy ms a frame"), stages))
 

@@ -27,7 +27,11 @@ CALIBRATION = 64  # pictures
 @click.option("--size", help="WIDTHxHEIGHT of the network's picture, for a profile with exact shapes. [res × res]")
 @click.option("--batch", help="Least, usual, most pictures in a batch: 1,8,32. [the profile's]")
 @click.option("--precision", help="fp32, fp16, int8 or fp8. [the profile's]")
-@click.option("--calibrate", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of pictures, for int8 and fp8.")
+@click.option(
+    "--calibrate",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of pictures, for int8 and fp8.",
+)
 @click.option("--profile", default="default", show_default=True, help="A table of engines/profiles.toml.")
 @click.option("--backend", help="tensorrt or tensorrt-rtx. [the one that is installed]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -75,11 +79,15 @@ def command(
     report = engine.report
     if as_json:
         key = dataclasses.asdict(engine.key)
-        click.echo(json.dumps({"type": "engine", "path": str(engine.path), "key": key, "sha256": engine.sha256, **report}))
+        click.echo(
+            json.dumps({"type": "engine", "path": str(engine.path), "key": key, "sha256": engine.sha256, **report})
+        )
         return
     click.echo(str(engine.path))
     convolutions = ", ".join(f"{count} in {kind}" for kind, count in report["convolutions"].items())
-    click.echo(f"{report['bytes'] / 1e6:.1f} MB, built in {report['seconds']:.1f} s; convolutions: {convolutions}", err=True)
+    click.echo(
+        f"{report['bytes'] / 1e6:.1f} MB, built in {report['seconds']:.1f} s; convolutions: {convolutions}", err=True
+    )
     place = "any GPU that the library supports" if engine.key.gpu == PORTABLE else engine.key.gpu
     click.echo(f"for {place}; {engine.key.shapes.words()}", err=True)
 
@@ -104,12 +112,14 @@ def calibration(folder: Path, height: int, width: int) -> tuple[np.ndarray, ...]
             grey = cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA) / np.iinfo(luma.dtype).max
             found.append(lightness(srgb_to_linear(grey)).astype(np.float32)[None, None])
     if not found:
-        raise UsageError(f"--calibrate {folder} has no picture that can be read", "int8 and fp8 are calibrated with some dozens")
+        raise UsageError(
+            f"--calibrate {folder} has no picture that can be read", "int8 and fp8 are calibrated with some dozens"
+        )
     return tuple(found)
 
 
 def parse_batch(text: str | None) -> tuple[int, int, int] | None:
-    """"1,8,32" → (1, 8, 32); one number is all three."""
+    """ "1,8,32" → (1, 8, 32); one number is all three."""
     if text is None:
         return None
     try:
@@ -117,12 +127,14 @@ def parse_batch(text: str | None) -> tuple[int, int, int] | None:
     except ValueError:
         numbers = []
     if len(numbers) not in (1, 3):
-        raise UsageError(f"--batch {text} cannot be meant", "it is one number, or least, usual, most", "Try: --batch 1,8,32")
+        raise UsageError(
+            f"--batch {text} cannot be meant", "it is one number, or least, usual, most", "Try: --batch 1,8,32"
+        )
     return tuple(numbers * 3 if len(numbers) == 1 else numbers)
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """"192x144" → (192, 144)."""
+    """ "192x144" → (192, 144)."""
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError as error:

@@ -37,7 +37,9 @@ def command(as_json: bool, verbose: bool) -> None:
             click.echo(json.dumps({"type": "check", "name": check[0], "works": check[1], "found": check[2]}))
     if not as_json:
         words = {True: "works", False: "FAILS", None: "absent"}
-        console().print(table(("", "", "found, or how to install it"), [(n, words[ok], text) for n, ok, text in checks]))
+        console().print(
+            table(("", "", "found, or how to install it"), [(n, words[ok], text) for n, ok, text in checks])
+        )
     raise click.exceptions.Exit(1 if any(ok is False for _, ok, _ in checks) else 0)
 
 

@@ -41,10 +41,14 @@ def command(verify: bool, prune: bool, everything: bool, as_json: bool, verbose:
             bad += bool(state) and state != "whole"
         if as_json:
             key = dataclasses.asdict(engine.key) if engine.key else None
-            click.echo(json.dumps({"type": "engine", "path": str(engine.path), "key": key, "state": state, **engine.report}))
+            click.echo(
+                json.dumps({"type": "engine", "path": str(engine.path), "key": key, "state": state, **engine.report})
+            )
         rows.append(_row(engine, state))
     if not as_json:
-        console().print(table(("model", "precision", "pictures", "library", "for", "MB", "built", "state", "file"), rows))
+        console().print(
+            table(("model", "precision", "pictures", "library", "for", "MB", "built", "state", "file"), rows)
+        )
         freed_words = f"; {freed / 1e6:.0f} MB freed" if prune else ""
         console().print(f"{len(rows)} in {folder}{freed_words}", soft_wrap=True)
     raise click.exceptions.Exit(1 if verify and bad else 0)
@@ -76,4 +80,14 @@ def _row(engine: Engine, state: str) -> tuple[str, ...]:
     key, report = engine.key, engine.report
     size = f"{report.get('bytes', 0) / 1e6:.1f}"
     library = f"{key.library} {key.library_version}"
-    return (key.model, key.precision, key.shapes.words(), library, key.gpu, size, str(report.get("built", ""))[:10], state, engine.path.name)
+    return (
+        key.model,
+        key.precision,
+        key.shapes.words(),
+        library,
+        key.gpu,
+        size,
+        str(report.get("built", ""))[:10],
+        state,
+        engine.path.name,
+    )

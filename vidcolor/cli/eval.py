@@ -21,18 +21,37 @@ if TYPE_CHECKING:
 @click.command("eval")
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURES...|FILM")
 @click.option("--model", default="auto", show_default=True, help="Networks, comma-separated; see: vidcolor models.")
-@click.option("--weights", multiple=True, type=click.Path(path_type=Path), help="Your own weights; once for each network, in order.")
+@click.option(
+    "--weights",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Your own weights; once for each network, in order.",
+)
 @click.option("--backend", default="auto", show_default=True, help="Runtime; see: vidcolor doctor.")
-@click.option("--res", default=144, show_default=True, type=click.IntRange(32, 2048), help="Size that pictures are measured at, pixels.")
+@click.option(
+    "--res",
+    default=144,
+    show_default=True,
+    type=click.IntRange(32, 2048),
+    help="Size that pictures are measured at, pixels.",
+)
 @click.option("--keep-aspect", is_flag=True, help="Bring the short side to --res instead of squashing to a square.")
-@click.option("--saturation", default=1.0, show_default=True, type=click.FloatRange(0, 4), help="Factor on the colours.")
+@click.option(
+    "--saturation", default=1.0, show_default=True, type=click.FloatRange(0, 4), help="Factor on the colours."
+)
 @click.option("--smooth", type=click.FloatRange(0, 1), help="Of a film: steadiness over time, 0 (off) to 1. [1]")
 @click.option("--classifier", help="Also top-1/top-5 and FD with this classifier: efficientnet-lite0.")
-@click.option("--labels", type=click.Path(path_type=Path), help="CSV of picture name, ImageNet class 0-999, for the classifier.")
+@click.option(
+    "--labels", type=click.Path(path_type=Path), help="CSV of picture name, ImageNet class 0-999, for the classifier."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write one HTML page.")
-@click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Also write a PNG: grey, ours, truth; worst and best.")
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write a PNG: grey, ours, truth; worst and best.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Threads to use. [one for every core]")
 @verbose_option
 def command(
@@ -104,7 +123,9 @@ def _refuse_others(inputs: Sequence[Path]) -> None:
     for path in inputs:
         if path.is_file() and path.suffix.lower() not in SUFFIXES | {SHARD}:
             raise UsageError(
-                f"cannot measure {path}", "it is neither a film nor a picture nor a .tar shard", f"Known are {' '.join(sorted(SUFFIXES))}."
+                f"cannot measure {path}",
+                "it is neither a film nor a picture nor a .tar shard",
+                f"Known are {' '.join(sorted(SUFFIXES))}.",
             )
 
 
@@ -213,7 +234,9 @@ def _open_networks(
 def _open_classifier(name: str | None, labels: Path | None):
     if name is None:
         if labels:
-            raise UsageError("cannot use --labels", "no classifier was asked for", "Add --classifier efficientnet-lite0.")
+            raise UsageError(
+                "cannot use --labels", "no classifier was asked for", "Add --classifier efficientnet-lite0."
+            )
         return None
     from vidcolor.evaluation.classifier import Classification
 

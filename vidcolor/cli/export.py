@@ -18,11 +18,26 @@ if TYPE_CHECKING:
 @click.command("export")
 @click.argument("checkpoint", type=click.Path(exists=True, path_type=Path, dir_okay=False))
 @click.argument("onnx", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--precision", type=click.Choice(["fp32", "int8"]), default="fp32", show_default=True, help="int8 is for OpenVINO on CPUs.")
-@click.option("--data", multiple=True, type=click.Path(path_type=Path), help="Pictures that calibrate int8. [the training pictures]")
-@click.option("--card", type=click.Path(exists=True, path_type=Path), help="JSON with more facts for the weights' card.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="int8 is for OpenVINO on CPUs.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Pictures that calibrate int8. [the training pictures]",
+)
+@click.option(
+    "--card", type=click.Path(exists=True, path_type=Path), help="JSON with more facts for the weights' card."
+)
 @verbose_option
-def command(checkpoint: Path, onnx: Path, precision: str, data: tuple[Path, ...], card: Path | None, verbose: bool) -> None:
+def command(
+    checkpoint: Path, onnx: Path, precision: str, data: tuple[Path, ...], card: Path | None, verbose: bool
+) -> None:
     """Turn a training CHECKPOINT into ONNX weights and their card, checked against torch before they are written."""
     if not onnx.parent.is_dir():
         raise UsageError(f"cannot write {onnx}", f"there is no folder {onnx.parent}", "Make it first.")
@@ -30,7 +45,9 @@ def command(checkpoint: Path, onnx: Path, precision: str, data: tuple[Path, ...]
         from vidcolor.training.checkpoint import load_checkpoint
         from vidcolor.training.export import export
     except ModuleNotFoundError as error:
-        raise ModelError("cannot export", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'") from error
+        raise ModelError(
+            "cannot export", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'"
+        ) from error
     from vidcolor.models.registry import find_spec, load_network
 
     state = load_checkpoint(checkpoint)
@@ -40,10 +57,17 @@ def command(checkpoint: Path, onnx: Path, precision: str, data: tuple[Path, ...]
     trained_on = [Path(p) for p in options.pop("data", ())]  # paths of one machine: not for the card
     options.pop("validation", None)
     facts = {"steps": state["step"], "training": options, **(json.loads(card.read_text()) if card else {})}
-    inputs = _calibration(list(data) or trained_on, options.get("size", spec.default_res), spec.stride) if precision == "int8" else []
+    inputs = (
+        _calibration(list(data) or trained_on, options.get("size", spec.default_res), spec.stride)
+        if precision == "int8"
+        else []
+    )
     written = export(network, spec, onnx, facts, precision, inputs)
     kind = "mean" if precision == "int8" else "largest"
-    click.echo(f"{onnx}: {precision}, {kind} difference to torch {written[f'{kind}_difference_to_torch']:.3f} Lab units", err=True)
+    click.echo(
+        f"{onnx}: {precision}, {kind} difference to torch {written[f'{kind}_difference_to_torch']:.3f} Lab units",
+        err=True,
+    )
 
 
 def _calibration(sources: list[Path], size: int, stride: int) -> list[np.ndarray]:

@@ -12,8 +12,12 @@ from vidcolor.cli import verbose_option
 
 
 @click.command("gpu-check")
-@click.option("--samples", default="samples", show_default=True, type=click.Path(path_type=Path), help="Folder with film.mp4.")
-@click.option("--write", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Page whose figures are replaced.")
+@click.option(
+    "--samples", default="samples", show_default=True, type=click.Path(path_type=Path), help="Folder with film.mp4."
+)
+@click.option(
+    "--write", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Page whose figures are replaced."
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="File for all figures.")
 @verbose_option
 def command(samples: Path, write: Path | None, json_file: Path | None, verbose: bool) -> None:

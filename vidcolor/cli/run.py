@@ -59,7 +59,12 @@ class Rate(click.ParamType):
 
 @click.command("run")
 @click.argument("inputs", nargs=-1, required=True, type=FilmPath(path_type=Path), metavar="INPUT...")
-@click.option("-o", "--output", type=FilmPath(path_type=Path), help="File, - for standard output, or folder for several inputs. [NAME.color.EXT beside the input]")
+@click.option(
+    "-o",
+    "--output",
+    type=FilmPath(path_type=Path),
+    help="File, - for standard output, or folder for several inputs. [NAME.color.EXT beside the input]",
+)
 @click.option("--model", default=DEFAULTS["model"], show_default=True, help="Network; see: vidcolor models.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Your own weights (ONNX from: vidcolor export).")
 @click.option("--backend", default=DEFAULTS["backend"], show_default=True, help="Runtime; see: vidcolor doctor.")
@@ -71,27 +76,44 @@ class Rate(click.ParamType):
 @click.option("--preset", help="Speed of the encoder. [the codec's default]")
 @click.option("--rate", type=Rate(), help="Frames a second of an image sequence: 24, 23.976, 24000/1001.")
 @click.option(
-    "--stdout-format", type=click.Choice(STDOUT_FORMATS), default=DEFAULTS["stdout_format"],
+    "--stdout-format",
+    type=click.Choice(STDOUT_FORMATS),
+    default=DEFAULTS["stdout_format"],
     help="What -o - writes. [y4m where y4m comes in, else nut]",
 )
 @click.option("--start", type=Time(), help="Begin here: seconds or h:mm:ss.")
 @click.option("--end", type=Time(), help="Stop before this time.")
 @click.option("--threads", type=int, help="Threads to use. [one for every core]")
 @click.option(
-    "--on-damage", type=click.Choice(ON_DAMAGE), default=DEFAULTS["on_damage"], show_default=True,
+    "--on-damage",
+    type=click.Choice(ON_DAMAGE),
+    default=DEFAULTS["on_damage"],
+    show_default=True,
     help="Frames that cannot be decoded: show the one before in their place, leave them out, or fail.",
 )
 @click.option("--deinterlace", is_flag=True, help="Make interlaced frames whole (bwdif). [they stay interlaced]")
 @click.option("--verify", is_flag=True, help="Compare the finished film with its source; see: vidcolor verify.")
 @click.option("--provenance", is_flag=True, help="Write OUTPUT.provenance.json: hashes, model, options, shots.")
 @click.option(
-    "--no-tag", "tag", is_flag=True, flag_value=False, default=True,
+    "--no-tag",
+    "tag",
+    is_flag=True,
+    flag_value=False,
+    default=True,
     help="Leave out of the metadata that a machine chose the colours.",
 )
-@click.option("--max-pixels", default=DEFAULTS["max_pixels"], show_default=True, help="Refuse larger frames and pictures.")
+@click.option(
+    "--max-pixels", default=DEFAULTS["max_pixels"], show_default=True, help="Refuse larger frames and pictures."
+)
 @click.option("--max-frames", default=DEFAULTS["max_frames"], show_default=True, help="Fail a film that has more.")
-@click.option("--workdir", type=click.Path(path_type=Path), help="Folder for work that is not finished. [beside the output, hidden]")
-@click.option("--no-resume", is_flag=True, help="Begin again: delete the chunks that an earlier run of this job finished.")
+@click.option(
+    "--workdir",
+    type=click.Path(path_type=Path),
+    help="Folder for work that is not finished. [beside the output, hidden]",
+)
+@click.option(
+    "--no-resume", is_flag=True, help="Begin again: delete the chunks that an earlier run of this job finished."
+)
 @click.option("--keep-work", is_flag=True, help="Leave the work folder when the film is finished.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")

@@ -22,12 +22,18 @@ def setting(name: str, help: str, **kind: object) -> Callable:
         kind = {"type": type(default), **kind}
         help = f"{help} [{default}]"
     flag = "--" + name.replace("_", "-")
-    return click.option(f"{flag}/--no-{flag[2:]}" if kind.get("type") is bool else flag, name, default=None, help=help, **kind)
+    return click.option(
+        f"{flag}/--no-{flag[2:]}" if kind.get("type") is bool else flag, name, default=None, help=help, **kind
+    )
 
 
 @click.command("train")
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="TOML file of options; those given here override it.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file of options; those given here override it.",
+)
 @setting("model", "Network; see: vidcolor models. [lite]")
 @click.option("--data", multiple=True, help="Folder or .tar shard of photographs; may be repeated.")
 @click.option("--val", "validation", multiple=True, help="The same, for validation.")
@@ -63,7 +69,9 @@ def command(run: Path, config: Path | None, start_from: Path | None, verbose: bo
         from vidcolor.training.checkpoint import load_checkpoint
         from vidcolor.training.loop import train
     except ModuleNotFoundError as error:
-        raise ModelError("cannot train", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'") from error
+        raise ModelError(
+            "cannot train", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'"
+        ) from error
 
     stored = load_checkpoint(run / "last.pt")["options"] if (run / "last.pt").exists() else {}
     stored = {name: value for name, value in stored.items() if name in DEFAULTS}  # an older version may have had others

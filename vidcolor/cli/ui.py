@@ -37,7 +37,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 def findings_table(findings: Sequence[dict[str, str]]) -> Table:
     """What `verify` found, with what differs in capitals."""
     rows = [
-        (f["what"], f["source"], f["output"], f["verdict"].upper() if f["verdict"] == "differs" else f["verdict"], f["note"])
+        (
+            f["what"],
+            f["source"],
+            f["output"],
+            f["verdict"].upper() if f["verdict"] == "differs" else f["verdict"],
+            f["note"],
+        )
         for f in findings
     ]
     return table(("compared", "source", "output", "verdict", "note"), rows)
@@ -102,7 +108,9 @@ class TextReport:
         self._shots = 0
         self._last_line = time.monotonic()
         self._say(f"{event['input']} → {event['output']}")
-        self._say(f"  model {event['model']}: {event['model_reason']}; backend {event['backend']}: {event['backend_reason']}")
+        self._say(
+            f"  model {event['model']}: {event['model_reason']}; backend {event['backend']}: {event['backend_reason']}"
+        )
         if event["kind"] == "film":
             self._say(f"  {event['picture']}; encoder {event['encoder']}")
             for note in event["converted"]:
@@ -118,7 +126,9 @@ class TextReport:
         for other in event["other_work"]:
             what = f"{other['chunks']} finished chunks ({other['bytes'] / 1e6:.1f} MB) of another job for this output"
             afresh = "starts afresh, without" if not event["chunks_done"] else "not used:"
-            self._say(f"  {afresh} {what}: {'; '.join(other['differs'])}. They are kept; to remove them: {other['removal']}")
+            self._say(
+                f"  {afresh} {what}: {'; '.join(other['differs'])}. They are kept; to remove them: {other['removal']}"
+            )
 
     def _show_dry_run(self, event: dict[str, Any]) -> None:
         for stream in event.get("streams", ()):
@@ -183,7 +193,9 @@ class TextReport:
         self.close()
         if not event["conforms"] or self.verbose:
             self.console.print(findings_table(event["findings"]))
-        self._say(f"  verified: {event['output']} {'conforms' if event['conforms'] else 'does not conform'} to its source")
+        self._say(
+            f"  verified: {event['output']} {'conforms' if event['conforms'] else 'does not conform'} to its source"
+        )
 
     def _show_summary(self, event: dict[str, Any]) -> None:
         if len(event["films"]) > 1:
@@ -202,7 +214,9 @@ class Ticker:
     def __call__(self, text: str, done: int, total: int | None = None) -> None:
         if self.console.is_terminal:
             if self._bar is None:
-                self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=self.console, transient=True)
+                self._bar = Progress(
+                    BarColumn(), TextColumn("{task.description}"), console=self.console, transient=True
+                )
                 self._bar.add_task("")
                 self._bar.start()
             self._bar.update(self._bar.task_ids[0], total=total, completed=done, description=text)

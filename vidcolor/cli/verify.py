@@ -21,7 +21,9 @@ from vidcolor.config import ON_DAMAGE, RunOptions
 @click.option("--start", type=Time(), help="OUTPUT is the piece of SOURCE from here.")
 @click.option("--end", type=Time(), help="OUTPUT is the piece of SOURCE up to this time.")
 @click.option("--deinterlace", is_flag=True, help="OUTPUT was made with --deinterlace.")
-@click.option("--on-damage", type=click.Choice(ON_DAMAGE), default="hold", show_default=True, help="As OUTPUT was made with.")
+@click.option(
+    "--on-damage", type=click.Choice(ON_DAMAGE), default="hold", show_default=True, help="As OUTPUT was made with."
+)
 @click.option("--threads", type=click.IntRange(1), help="Threads to use. [one for every core]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @verbose_option

@@ -10,7 +10,7 @@ import numpy as np
 
 from vidcolor.color.lab import lightness
 from vidcolor.color.transfers import to_linear
-from vidcolor.color.yuv import YuvFormat, luma_from_code
+from vidcolor.color.yuv import YuvFormat
 
 
 def lightness_table(fmt: YuvFormat) -> np.ndarray:

@@ -23,7 +23,9 @@ def delta_e(lab1: np.ndarray, lab2: np.ndarray) -> np.ndarray:
     return _weighted(l2 - l1, c2 - c1, difference_h, mean_l, mean_c, mean_h)
 
 
-def _weighted(dl: np.ndarray, dc: np.ndarray, dh: np.ndarray, l: np.ndarray, c: np.ndarray, h: np.ndarray) -> np.ndarray:  # noqa: E741
+def _weighted(
+    dl: np.ndarray, dc: np.ndarray, dh: np.ndarray, l: np.ndarray, c: np.ndarray, h: np.ndarray
+) -> np.ndarray:
     """The differences of lightness, chroma and hue, each over its tolerance at mean lightness, chroma and hue (radians)."""
     t = 1 - 0.17 * np.cos(h - np.pi / 6) + 0.24 * np.cos(2 * h)  # (15)
     t += 0.32 * np.cos(3 * h + np.pi / 30) - 0.20 * np.cos(4 * h - 63 * np.pi / 180)

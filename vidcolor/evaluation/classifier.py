@@ -25,7 +25,9 @@ class Classification:
 
     def __init__(self, name: str, classifier, labels: dict[str, int] | None) -> None:
         self.classifier, self.labels = classifier, labels
-        reference = "the labels given" if labels is not None else "its own answer to the truth, as no --labels were given"
+        reference = (
+            "the labels given" if labels is not None else "its own answer to the truth, as no --labels were given"
+        )
         self.description = f"{name}, ImageNet, 224×224; top-1 and top-5 against {reference}"
         self.features: dict[str, list[np.ndarray]] = {}
         self.best: dict[str, list[np.ndarray]] = {}
@@ -46,7 +48,9 @@ class Classification:
             network = Classifier.trained()
         except ModuleNotFoundError as error:
             raise ModelError(
-                f"cannot load the classifier {name}", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'"
+                f"cannot load the classifier {name}",
+                f"{error.name} is not installed",
+                "Try: pip install 'vidcolor[train]'",
             ) from error
         return cls(name, network, read_labels(labels) if labels else None)
 
@@ -93,5 +97,9 @@ def read_labels(path: Path) -> dict[str, int]:
         raise UsageError(f"cannot read the labels {path}", str(error), "Give lines of: picture name,class") from error
     wrong = [value for value in labels.values() if not 0 <= value < 1000]
     if wrong or not labels:
-        raise UsageError(f"cannot use the labels {path}", f"{wrong[0]} is no class 0 to 999" if wrong else "there are none in it", "Give ImageNet's class numbers.")
+        raise UsageError(
+            f"cannot use the labels {path}",
+            f"{wrong[0]} is no class 0 to 999" if wrong else "there are none in it",
+            "Give ImageNet's class numbers.",
+        )
     return labels

@@ -39,7 +39,14 @@ def encoded(source: Path) -> Iterator[tuple[str, bytes]]:
         if source.is_dir():
             for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES | {SHARD} and p.is_file()):
                 for name, data in encoded(path):
-                    yield (f"{path.relative_to(source)}:{name}" if path.suffix == SHARD else str(path.relative_to(source))), data
+                    yield (
+                        (
+                            f"{path.relative_to(source)}:{name}"
+                            if path.suffix == SHARD
+                            else str(path.relative_to(source))
+                        ),
+                        data,
+                    )
         elif source.suffix == SHARD:
             with tarfile.open(source) as shard:
                 for member in shard:
@@ -48,7 +55,9 @@ def encoded(source: Path) -> Iterator[tuple[str, bytes]]:
         else:
             yield source.name, source.read_bytes()
     except tarfile.TarError as error:
-        raise MediaError(f"cannot read {source}", f"it is no tar file, or a damaged one ({error})", "Copy it again.") from error
+        raise MediaError(
+            f"cannot read {source}", f"it is no tar file, or a damaged one ({error})", "Copy it again."
+        ) from error
     except OSError as error:
         raise MediaError(f"cannot read {source}", error.strerror or str(error)) from error
 
@@ -70,7 +79,9 @@ def decode(data: bytes) -> Photograph | str:
     handled = []
     if raw.dtype == np.uint16:
         deep = cv2.imdecode(buffer, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)  # deep TIFFs are BGR whatever is asked
-        rgb = ((deep[..., ::-1].astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)  # rounded; OpenCV drops the low byte
+        rgb = ((deep[..., ::-1].astype(np.uint32) * 255 + 32767) // 65535).astype(
+            np.uint8
+        )  # rounded; OpenCV drops the low byte
         handled.append("16-bit")
     if raw.ndim == 3 and raw.shape[2] == 4:
         if np.mean(raw[..., 3] < np.iinfo(raw.dtype).max) > MOST_TRANSPARENT:

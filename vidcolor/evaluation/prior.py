@@ -30,7 +30,7 @@ _SHARES = """
        0      28      19      10      13       9      11      26      80     125     196     231     314     488    1057    1870    2364    1595     105       0       0
       11      13       3       8       5       3      11      23      43      35      45      26      38      53      76     137     203     328      82       0       0
        0       0       0       0       0       1       6       4       1       6      32       0       0       0       0       0       0       0       0       0       0
-"""  # noqa: E501
+"""
 _SMOOTHING = 5.0  # Lab units (Zhang 2016, section 2.2)
 _RAREST = 1e-6  # share below which a colour's weight no longer grows: fewer pixels than that were seen
 

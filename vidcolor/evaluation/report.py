@@ -53,7 +53,9 @@ class Report:
         """What was measured, a sentence each."""
         count, near_grey = len(self.measured.names), int((~self.measured.coloured()).sum())
         size = f"short side {self.res}, aspect kept" if self.keep_aspect else f"{self.res}×{self.res}, squashed"
-        lines = [f"{', '.join(self.sources)}: {count} pictures, {near_grey} of them near-grey; {size}; saturation {self.saturation:g}"]
+        lines = [
+            f"{', '.join(self.sources)}: {count} pictures, {near_grey} of them near-grey; {size}; saturation {self.saturation:g}"
+        ]
         for what, counts in (("left out", self.measured.skipped), ("handled", self.measured.handled)):
             if counts:
                 lines.append(f"{what}: " + ", ".join(f"{number} {why}" for why, number in counts.most_common()))
@@ -115,7 +117,9 @@ def _cell(values: dict[str, float | None], column: Column) -> str:
     return f"{value:.{column.digits}f}" + (f" ±{spread:.1f}" if spread is not None else "")
 
 
-def published_cells(datasets: Sequence[str] = ("ImageNet", "Intel", "MirFlickr25")) -> tuple[list[str], list[list[str]]]:
+def published_cells(
+    datasets: Sequence[str] = ("ImageNet", "Intel", "MirFlickr25"),
+) -> tuple[list[str], list[list[str]]]:
     """(header, lines) of the published table as text."""
     rows = [row for row in published.TABLE if row.dataset in datasets]
     lines = [[r.method, r.dataset, f"{r.psnr:.1f} ±{r.psnr_std:g}", f"{r.ssim:.2f}", f"{r.piqe:.2f}"] for r in rows]
@@ -145,7 +149,9 @@ def to_html(report: Report, sheet_png: bytes | None = None) -> str:
     parts.append(f"<p>{html.escape(HOW_TO_READ)}</p><h2>Published elsewhere</h2><p>{html.escape(published.SOURCE)}</p>")
     parts.append(_html_table(*published_cells()))
     if sheet_png:
-        parts.append(f'<h2>Sheet</h2><img alt="sheet" src="data:image/png;base64,{base64.b64encode(sheet_png).decode()}">')
+        parts.append(
+            f'<h2>Sheet</h2><img alt="sheet" src="data:image/png;base64,{base64.b64encode(sheet_png).decode()}">'
+        )
     head = f'<meta charset="utf-8"><title>vidcolor eval</title><style>{_STYLE}</style>'
     return f"<!doctype html><html><head>{head}</head><body><h1>vidcolor eval</h1>{''.join(parts)}</body></html>\n"
 

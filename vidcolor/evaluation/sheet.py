@@ -86,7 +86,9 @@ def sheet_of(
             pictures = (*(coloured(light, colour(light)) for colour in answers.values()), truth)
             entries[position] = Entry(_caption(measured, first, position, name), pictures)
     legend = " | ".join((GREY, *models, TRUTH))
-    return draw_sheet([(f"{title}: {legend}", [entries[position] for position in positions]) for title, positions in groups.items()])
+    return draw_sheet(
+        [(f"{title}: {legend}", [entries[position] for position in positions]) for title, positions in groups.items()]
+    )
 
 
 def _caption(measured: Measured, answer: str, position: int, name: str) -> str:

@@ -81,7 +81,9 @@ def _way_of(source: Path, output: Path | None, work: WorkOptions, options: RunOp
 
 def _make_folder(output: Path, dry_run: bool) -> None:
     if is_pattern(output):
-        raise UsageError(f"-o {output} is the pattern of one sequence", "there are several inputs", "Give a folder with -o.")
+        raise UsageError(
+            f"-o {output} is the pattern of one sequence", "there are several inputs", "Give a folder with -o."
+        )
     if output.exists() and not output.is_dir():
         raise UsageError(f"-o {output} is a file", "several inputs need a folder", "Give a folder with -o.")
     if not dry_run:

@@ -16,10 +16,10 @@ import numpy as np
 from vidcolor.backends.base import Backend
 from vidcolor.color.chroma import ChromaMerger
 from vidcolor.color.luma import LumaView
+from vidcolor.files import sha256, whole_file
 from vidcolor.film.journal import ChunkRecord
 from vidcolor.film.pipeline import StageClock, in_thread, opencv_on_one_thread
 from vidcolor.film.plan import Plan
-from vidcolor.files import sha256, whole_file
 from vidcolor.media.frames import open_writer
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sequence_source import open_source
@@ -245,7 +245,10 @@ def make_chunks(
             index = plan.chunk_of(item.frame.pts)
             name = f"chunk-{index:06}{plan.encoding.chunk_suffix}"
             written: list[tuple[int, int, bool]] = []
-            with whole_file(folder / name) as temporary, open_writer(temporary, plan.encoding, info, plan.threads * 3 // 2 or 1) as writer:
+            with (
+                whole_file(folder / name) as temporary,
+                open_writer(temporary, plan.encoding, info, plan.threads * 3 // 2 or 1) as writer,
+            ):
                 while item is not None and plan.chunk_of(item.frame.pts) == index:
                     with clock("encode"):
                         writer.write(item.frame.pts, item.frame.duration, item.frame.y, item.u, item.v)

@@ -37,7 +37,9 @@ def expand_inputs(inputs: tuple[Path, ...], rate: Fraction | None = None) -> lis
         if not inside:
             scans = any(p.suffix.lower() in SEQUENCE_SUFFIXES for p in path.iterdir())
             next_step = "If it holds an image sequence, give its --rate." if scans else ""
-            raise UsageError(f"no films or pictures in the folder {path}", "no file there has the suffix of one", next_step)
+            raise UsageError(
+                f"no films or pictures in the folder {path}", "no file there has the suffix of one", next_step
+            )
         found += inside
     return found
 
@@ -66,7 +68,9 @@ def _check_pictures(source: Path, pattern: Path, overwrite: bool) -> None:
     there = find_sequence(pattern)
     sources = find_sequence(source).files if is_pattern(source) else source.iterdir() if source.is_dir() else [source]
     if {path.resolve() for path in sources} & {path.resolve() for path in there.files}:
-        raise UsageError(f"the output {pattern} is the input itself", "nothing was changed", "Give another name with -o.")
+        raise UsageError(
+            f"the output {pattern} is the input itself", "nothing was changed", "Give another name with -o."
+        )
     if there.numbers and not overwrite and not placing_mark(pattern).exists():
         raise UsageError(
             f"{there.file(there.numbers[0])} exists already",
@@ -84,7 +88,9 @@ def check_output(source: Path, output: Path, overwrite: bool) -> None:
     if is_pattern(output):
         _check_pictures(source, output, overwrite)
     elif output.exists() and source.exists() and output.samefile(source):
-        raise UsageError(f"the output {output} is the input itself", "nothing was changed", "Give another name with -o.")
+        raise UsageError(
+            f"the output {output} is the input itself", "nothing was changed", "Give another name with -o."
+        )
     if output.is_dir():
         raise UsageError(f"the output {output} is a folder", "a file is needed", f"Try: -o {output / 'NAME'}")
     if output.exists() and not overwrite:
@@ -96,4 +102,6 @@ def check_output(source: Path, output: Path, overwrite: bool) -> None:
     if not folder.is_dir():
         raise UsageError(f"cannot write {output}", f"there is no folder {folder}", f"Make it: mkdir -p {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"cannot write {output}", f"the folder {folder} is not writable", "Give another place with -o.")
+        raise UsageError(
+            f"cannot write {output}", f"the folder {folder} is not writable", "Give another place with -o."
+        )

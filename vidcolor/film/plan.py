@@ -105,7 +105,9 @@ class Plan:
     def estimated_chunks(self) -> int | None:
         if self.seconds is None:
             return None
-        last = self.seconds - 1 / (2 * (self.info.average_rate or 25))  # within the last frame; the end itself is rounded
+        last = self.seconds - 1 / (
+            2 * (self.info.average_rate or 25)
+        )  # within the last frame; the end itself is rounded
         return max(1, math.ceil(last / (self.chunk_ticks * self.info.time_base)))
 
     def fingerprint(self) -> str:

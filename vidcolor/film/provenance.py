@@ -12,9 +12,9 @@ from typing import Any
 from vidcolor import __version__
 from vidcolor.config import RunOptions
 from vidcolor.errors import UsageError
+from vidcolor.files import sha256, write_whole
 from vidcolor.film.journal import ChunkRecord
 from vidcolor.film.plan import Plan
-from vidcolor.files import sha256, write_whole
 
 STATEMENT = "Colour added by a machine (vidcolor): a guess, not a record."
 

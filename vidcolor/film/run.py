@@ -121,7 +121,9 @@ def check_conformance(source: Path, target: Path, options: RunOptions, report: R
     report(result.event())
     if not result.conforms:
         wrong = "; ".join(f"{f.what} ({f.note})" if f.note else f.what for f in result.findings if f.differs)
-        raise MediaError(f"{target} does not conform to {source}", wrong, f"It is kept: vidcolor verify {source} {target}")
+        raise MediaError(
+            f"{target} does not conform to {source}", wrong, f"It is kept: vidcolor verify {source} {target}"
+        )
 
 
 def _damage(plan: Plan, records: list[ChunkRecord]) -> dict[str, Any]:
@@ -136,7 +138,7 @@ def open_network(plan: Plan, report: Report) -> Backend:
         BackendError, ModelError: it cannot run here.
     """
     width, height = view_of(plan).size
-    warn = lambda text: report(warning_event(plan.info.path, text))  # noqa: E731
+    warn = lambda text: report(warning_event(plan.info.path, text))
     return open_backend(plan.backend.name, plan.weights, width, height, max(1, plan.threads // 2), warn)
 
 
@@ -164,7 +166,7 @@ def _join(plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock, rep
             place_pictures(plan, place.target, chunks)
         return records
     with whole_file(place.target, place.part) as temporary, clock("remux"):
-        warn = lambda text: report(warning_event(plan.info.path, text))  # noqa: E731
+        warn = lambda text: report(warning_event(plan.info.path, text))
         others = with_stand_in(plan.info, place.folder)
         remux(others, plan.encoding, chunks, temporary, statement(plan), piece_of(plan), place.folder, warn)
     return records
@@ -281,7 +283,13 @@ def plan_event(
         "picture": f"{info.width}×{info.height} {info.pix_fmt}",
         "frames": plan.estimated_frames,
         "streams": [
-            {"index": s.stream.index, "kind": s.stream.kind, "codec": s.stream.codec, "action": s.action, "note": s.note}
+            {
+                "index": s.stream.index,
+                "kind": s.stream.kind,
+                "codec": s.stream.codec,
+                "action": s.action,
+                "note": s.note,
+            }
             for s in plan_streams(info, encoding.suffix)
         ],
         **choices(plan, backend),

@@ -16,10 +16,10 @@ from vidcolor.color.chroma import ChromaMerger
 from vidcolor.color.luma import LumaView
 from vidcolor.color.yuv import YuvFormat, chroma_from_code, luma_from_code, yuv_to_rgb
 from vidcolor.config import RunOptions
+from vidcolor.files import whole_file
 from vidcolor.film.events import Event, Report, film_event, warning_event
 from vidcolor.film.outputs import check_output, output_for
 from vidcolor.film.provenance import check_sidecar, write_record
-from vidcolor.files import whole_file
 from vidcolor.media.pictures import read_picture, write_picture
 from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import find_weights

@@ -139,9 +139,7 @@ def _plan(info: FilmInfo, output: Path, options: RunOptions, overwrite: bool) ->
             form = "y4m" if info.container == "yuv4mpegpipe" else "nut"
         encoding = pipe_encoding(info, form, options.deinterlace)
     else:
-        encoding = choose_encoding(
-            info, options.codec, options.crf, options.preset, output.suffix, options.deinterlace
-        )
+        encoding = choose_encoding(info, options.codec, options.crf, options.preset, output.suffix, options.deinterlace)
         check_output(info.path, output, overwrite)
     return make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TextIO
 
 from vidcolor.errors import UsageError
+from vidcolor.files import sync_folder, write_whole
 from vidcolor.film.journal import JOURNAL
 from vidcolor.film.plan import Plan
-from vidcolor.files import sync_folder, write_whole
 
 PLAN = "plan.json"
 _LONGEST = 160  # bytes of an output's name in names made from it; file systems take 255
@@ -95,7 +95,9 @@ def _refuse_links(folder: Path, *files: Path) -> None:
         if not (stat.S_ISDIR(kind) if path == folder else stat.S_ISREG(kind)):
             what = "folder" if path == folder else "file"
             raise UsageError(
-                f"{path} is not the {what} that a run leaves", "links are not followed", f"Remove it: rm {shlex.quote(str(path))}"
+                f"{path} is not the {what} that a run leaves",
+                "links are not followed",
+                f"Remove it: rm {shlex.quote(str(path))}",
             )
 
 

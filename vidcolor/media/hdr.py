@@ -31,8 +31,10 @@ class HdrMetadata:
 
     def near(self, other: HdrMetadata | None) -> bool:
         """Whether both say the same, as far as the coarsest codec (AV1, in 1/65536) can tell."""
-        return other is not None and self.light == other.light and all(
-            abs(a - b) <= Fraction(1, 10_000) for a, b in zip(self._numbers(), other._numbers(), strict=True)
+        return (
+            other is not None
+            and self.light == other.light
+            and all(abs(a - b) <= Fraction(1, 10_000) for a, b in zip(self._numbers(), other._numbers(), strict=True))
         )
 
     def _numbers(self) -> list[Fraction]:

@@ -200,7 +200,9 @@ def _tells_late(info: FilmInfo) -> bool:
     thread decodes 190 frames of 1440x1080 a second (H.264, measured 2026-11-21, AMD EPYC), so it costs nothing up to
     that size; in larger films, which need the threads, some damage may be told in one run and not in the next.
     """
-    return info.film_stream.codec in ("h264", "mpeg4", "rv30", "rv40", "vp8") and info.width * info.height <= 1920 * 1088
+    return (
+        info.film_stream.codec in ("h264", "mpeg4", "rv30", "rv40", "vp8") and info.width * info.height <= 1920 * 1088
+    )
 
 
 def _samples(form: av.VideoFormat) -> tuple[bool, bool, int]:

@@ -150,4 +150,3 @@ class PipeSource(FilmSource):
                 yield packet
             elif packet.size and self._divert is not None:
                 self._divert(packet)
-

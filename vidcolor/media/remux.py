@@ -208,7 +208,6 @@ def remux(
     with TemporaryDirectory(prefix=".vidcolor-", dir=scratch) as folder:
         attachments = take_out(info, (plan.stream for plan in plans if plan.action == "attach"), Path(folder))
 
-
         def write(plans: Sequence[StreamPlan]) -> None:
             command = _command(info, encoding, plans, timeline, output, tags or {}, piece, attachments)
             run_ffmpeg(command, f"cannot put {output} together", feed)
@@ -216,7 +215,9 @@ def remux(
         try:
             write(plans)
         except MediaError as error:
-            fit = () if is_full_disk(error) else tuple(without_damaged(info, plans, output.suffix.lower(), Path(folder)))
+            fit = (
+                () if is_full_disk(error) else tuple(without_damaged(info, plans, output.suffix.lower(), Path(folder)))
+            )
             lost = [new.note for old, new in zip(plans, fit, strict=False) if new != old]
             if not lost:
                 raise

@@ -54,7 +54,14 @@ _SUBTITLES = {
 _TEXT_TARGET = {".mp4": "mov_text", ".m4v": "mov_text", ".mov": "mov_text", ".mkv": "srt", ".webm": "webvtt"}
 _DATA = {".ts": frozenset(["klv", "scte_35", "timed_id3", "smpte_klv", "epg"])}
 _NUT = frozenset(["aac", "ac3", "mp2", "mp3", "opus", "vorbis", "flac", "ass", "ssa"])
-_RAW = {".nut": _NUT, ".y4m": (), ".tif": (), ".tiff": (), ".png": (), ".dpx": ()}  # pipes and pictures; NUT takes PCM too
+_RAW = {
+    ".nut": _NUT,
+    ".y4m": (),
+    ".tif": (),
+    ".tiff": (),
+    ".png": (),
+    ".dpx": (),
+}  # pipes and pictures; NUT takes PCM too
 _COVERS = {".mp4": frozenset(["png", "mjpeg", "bmp"]), ".m4v": frozenset(["png", "mjpeg", "bmp"])}
 
 

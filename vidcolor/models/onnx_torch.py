@@ -126,7 +126,7 @@ def _expand(x: Tensor, shape: Value) -> Tensor:
     return x.expand(torch.broadcast_shapes(tuple(x.shape), tuple(_ints(shape))))
 
 
-def _gemm(a: Tensor, b: Tensor, c: Tensor, *, transB: int = 0, **_: object) -> Tensor:  # noqa: N803 (ONNX's name)
+def _gemm(a: Tensor, b: Tensor, c: Tensor, *, transB: int = 0, **_: object) -> Tensor:
     return a @ (b.T if transB else b) + c
 
 

@@ -74,12 +74,16 @@ def typed_graph(path: Path, precision: str, calibration: Sequence[np.ndarray] = 
 def _quantise(model: onnx.ModelProto, precision: str, calibration: Sequence[np.ndarray]) -> None:
     if not calibration:
         raise ModelError(
-            f"{precision} needs pictures to measure its ranges with", "none were given", "Add --calibrate FOLDER to build-engine."
+            f"{precision} needs pictures to measure its ranges with",
+            "none were given",
+            "Add --calibrate FOLDER to build-engine.",
         )
     try:
         from vidcolor.models.quantise import quantise, ranges
     except ModuleNotFoundError as error:
-        raise ModelError(f"cannot make {precision}", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'") from error
+        raise ModelError(
+            f"cannot make {precision}", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'"
+        ) from error
     quantise(model, precision, ranges(model, precision, calibration))
 
 
@@ -156,7 +160,7 @@ def _upstream(graph: onnx.GraphProto, name: str) -> set[str]:
     return reached
 
 
-def to_float16(model: onnx.ModelProto, keep: Fp32Layers = Fp32Layers()) -> onnx.ModelProto:  # noqa: B008 (frozen)
+def to_float16(model: onnx.ModelProto, keep: Fp32Layers = Fp32Layers()) -> onnx.ModelProto:
     """A float32 graph (`load_float32`) as a float16-typed one. Integer arithmetic on shapes is left alone."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -211,7 +215,11 @@ class _Halving:
                 kind = np.float16 if wanted == TensorProto.FLOAT16 else np.float32
                 values = numpy_helper.to_array(self.constants[name])
                 if kind is np.float16 and np.abs(values).max(initial=0) > np.finfo(np.float16).max:
-                    raise ModelError("the network does not fit into fp16", f"'{name}' holds values beyond 65504", "Use --precision fp32.")
+                    raise ModelError(
+                        "the network does not fit into fp16",
+                        f"'{name}' holds values beyond 65504",
+                        "Use --precision fp32.",
+                    )
                 self.graph.initializer.append(numpy_helper.from_array(values.astype(kind), made))
             else:
                 self.nodes.append(helper.make_node("Cast", [name], [made], name=made, to=wanted))
@@ -222,4 +230,7 @@ class _Halving:
     def _widen_output(self, node: onnx.NodeProto) -> None:
         name = node.output[0]
         node.output[0] = f"{name}.fp16"
-        self.nodes += [node, helper.make_node("Cast", [f"{name}.fp16"], [name], name=f"{name}.widened", to=TensorProto.FLOAT)]
+        self.nodes += [
+            node,
+            helper.make_node("Cast", [f"{name}.fp16"], [name], name=f"{name}.widened", to=TensorProto.FLOAT),
+        ]

@@ -14,7 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from vidcolor.models.onnx_torch import OnnxNetwork
 
-LIMITS = {"int8": 127.0, "fp8": 448.0}  # largest magnitude of a signed byte and of float8 E4M3 (OCP 8-bit floating point)
+LIMITS = {
+    "int8": 127.0,
+    "fp8": 448.0,
+}  # largest magnitude of a signed byte and of float8 E4M3 (OCP 8-bit floating point)
 KINDS = {"int8": TensorProto.INT8, "fp8": TensorProto.FLOAT8E4M3FN}
 SMALLEST = 1e-6  # scale: float16 still holds it, and a channel that is never on needs no more
 RARE = 1e-4  # part of the values that int8 may clip: what few outliers gain in range all others lose in steps
@@ -75,12 +78,18 @@ def quantise(model: onnx.ModelProto, precision: str, magnitudes: dict[str, float
     graph.node.extend(nodes)
 
 
-def _pair(graph: onnx.GraphProto, name: str, scale: np.ndarray, precision: str, axis: int | None) -> list[onnx.NodeProto]:
-    zero = helper.make_tensor(f"{name}.zero", KINDS[precision], np.shape(scale), np.zeros(np.size(scale), np.int8).tolist())
+def _pair(
+    graph: onnx.GraphProto, name: str, scale: np.ndarray, precision: str, axis: int | None
+) -> list[onnx.NodeProto]:
+    zero = helper.make_tensor(
+        f"{name}.zero", KINDS[precision], np.shape(scale), np.zeros(np.size(scale), np.int8).tolist()
+    )
     graph.initializer.extend([numpy_helper.from_array(np.asarray(scale), f"{name}.scale"), zero])
     options = {} if axis is None else {"axis": axis}
     constants = [f"{name}.scale", f"{name}.zero"]
     return [
         helper.make_node("QuantizeLinear", [name, *constants], [f"{name}.q"], name=f"{name}.q", **options),
-        helper.make_node("DequantizeLinear", [f"{name}.q", *constants], [f"{name}.rounded"], name=f"{name}.rounded", **options),
+        helper.make_node(
+            "DequantizeLinear", [f"{name}.q", *constants], [f"{name}.rounded"], name=f"{name}.rounded", **options
+        ),
     ]

@@ -49,9 +49,13 @@ def load_checkpoint(path: Path, model: str | None = None) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["model"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError, IndexError) as error:
-        raise ModelError(f"{path} is not a checkpoint of vidcolor", f"it cannot be loaded ({type(error).__name__})") from error
+        raise ModelError(
+            f"{path} is not a checkpoint of vidcolor", f"it cannot be loaded ({type(error).__name__})"
+        ) from error
     if model is not None and found != model:
         raise ModelError(
-            f"cannot go on from {path}", f"it is a checkpoint of {found}, not of {model}", f"Give --model {found}, or another folder."
+            f"cannot go on from {path}",
+            f"it is a checkpoint of {found}, not of {model}",
+            f"Give --model {found}, or another folder.",
         )
     return state

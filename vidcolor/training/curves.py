@@ -25,7 +25,9 @@ class Table:
     def __init__(self, path: Path, columns: Sequence[str], resumed_at: int) -> None:
         """Rows after step `resumed_at` are dropped: they will be made again."""
         self.path, self.columns = path, tuple(columns)
-        rows = [row for row in read_rows(path) if row.get(self.columns[0], math.inf) <= resumed_at] if resumed_at else []
+        rows = (
+            [row for row in read_rows(path) if row.get(self.columns[0], math.inf) <= resumed_at] if resumed_at else []
+        )
         lines = [",".join(self.columns)] + [",".join(_text(row.get(c)) for c in self.columns) for row in rows]
         write_whole(path, ("\n".join(lines) + "\n").encode())
 
@@ -78,7 +80,11 @@ def plot_run(run: Path) -> None:
         run / "curves.png",
         [
             Panel("training loss (running mean)", column(losses, "step"), column(losses, "running_loss")),
-            Panel("gain over grey on the validation pictures, dB", column(validations, "step"), column(validations, "gain_db")),
+            Panel(
+                "gain over grey on the validation pictures, dB",
+                column(validations, "step"),
+                column(validations, "gain_db"),
+            ),
             Panel("CF/truth", column(validations, "step"), column(validations, "cf_ratio")),
             Panel("dE00", column(validations, "step"), column(validations, "delta_e")),
         ],

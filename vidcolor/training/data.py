@@ -84,5 +84,9 @@ def load_pictures(sources: list[Path], max_short_side: int, into: PictureStore |
             keep(waiting.popleft().result())
     if not len(result.pictures):
         reasons = ", ".join(f"{count} {why}" for why, count in result.skipped.items()) or "no picture files in them"
-        raise UsageError(f"no colour pictures in {', '.join(map(str, sources))}", reasons, "Give folders or .tar shards of colour photographs.")
+        raise UsageError(
+            f"no colour pictures in {', '.join(map(str, sources))}",
+            reasons,
+            "Give folders or .tar shards of colour photographs.",
+        )
     return result

@@ -47,7 +47,9 @@ class Degrade:
         draw = _Draw(rng, light)
         light = self._stock(rgb, light, draw)
         light = _expose(light, draw, draw.happens(self.tone), draw.happens(self.flicker), draw.happens(self.vignette))
-        light = _apply(light, draw.happens(self.blur), lambda part, n: blurred(part, draw.there(rng.uniform(0.4, 1.4, n))))
+        light = _apply(
+            light, draw.happens(self.blur), lambda part, n: blurred(part, draw.there(rng.uniform(0.4, 1.4, n)))
+        )
         light = _apply(light, draw.happens(self.grain), lambda part, n: part + _grain(part, n, draw))
         light = _scratch(light, draw, draw.happens(self.scratches))
         light = _border(light, draw, draw.happens(self.border)).clamp(0, 100)
@@ -131,7 +133,10 @@ def _border(light: Tensor, draw: _Draw, drawn: np.ndarray) -> Tensor:
     widths = rng.integers(2, max(3, min(sides) // 8), n)
     which = rng.integers(4, size=n)
     rows, columns = (
-        draw.there((at < np.where(which == first, widths, 0)[:, None]) | (at >= side - np.where(which == first + 1, widths, 0)[:, None]))
+        draw.there(
+            (at < np.where(which == first, widths, 0)[:, None])
+            | (at >= side - np.where(which == first + 1, widths, 0)[:, None])
+        )
         for first, side, at in zip((0, 2), sides, map(np.arange, sides), strict=True)
     )
     edge = (rows[:, :, None] + columns[:, None, :] > 0) & (draw.there(drawn)[:, None, None] > 0)
@@ -142,6 +147,10 @@ def _compress(light: Tensor, n: int, draw: _Draw) -> Tensor:
     """JPEG of quality 15…75 with blocks that begin anywhere, as a stand-in for what transfers of films went through."""
     top, left = draw.rng.integers(8, size=2)
     height, width = light.shape[1:]
-    padded = F.pad(light[:, None], (int(left), int(-(left + width) % 8), int(top), int(-(top + height) % 8)), "replicate")[:, 0]
-    codes = compressed(padded * 2.55, draw.rng.integers(15, 76, n))  # L* is about as even to the eye as gamma-coded luma
+    padded = F.pad(
+        light[:, None], (int(left), int(-(left + width) % 8), int(top), int(-(top + height) % 8)), "replicate"
+    )[:, 0]
+    codes = compressed(
+        padded * 2.55, draw.rng.integers(15, 76, n)
+    )  # L* is about as even to the eye as gamma-coded luma
     return codes[:, top : top + height, left : left + width] / 2.55

@@ -73,19 +73,32 @@ def export(
         ModelError: the file does not compute what the network computes, or int8 lacks pictures or NNCF.
     """
     if precision == "int8" and len(inputs) < 2:
-        raise ModelError(f"{path} was not written", "int8 is calibrated with real pictures and there are fewer than two", "Give --data.")
+        raise ModelError(
+            f"{path} was not written",
+            "int8 is calibrated with real pictures and there are fewer than two",
+            "Give --data.",
+        )
     network = network.eval()
     fuse_batch_norms(network)
     with whole_file(path) as temporary:
         write_onnx(network, spec, temporary)
         if precision == "int8":
             _quantise(temporary, [light for i, light in enumerate(inputs) if i % 10])
-            key, difference, limit = "mean_difference_to_torch", mean_difference(network, temporary, inputs[::10]), LARGEST_MEAN_ERROR_INT8
+            key, difference, limit = (
+                "mean_difference_to_torch",
+                mean_difference(network, temporary, inputs[::10]),
+                LARGEST_MEAN_ERROR_INT8,
+            )
         else:
-            key, difference, limit = "largest_difference_to_torch", largest_difference(network, temporary, spec), LARGEST_ERROR
+            key, difference, limit = (
+                "largest_difference_to_torch",
+                largest_difference(network, temporary, spec),
+                LARGEST_ERROR,
+            )
         if not difference <= limit:
             raise ModelError(
-                f"{path} was not written", f"the exported network differs from torch by {difference:.3f} Lab units, more than {limit}"
+                f"{path} was not written",
+                f"the exported network differs from torch by {difference:.3f} Lab units, more than {limit}",
             )
     complete = {"model": spec.name, "sha256": sha256(path), "precision": precision, key: difference, **card}
     write_whole(card_path(path), (json.dumps(complete, indent=2, ensure_ascii=False) + "\n").encode())

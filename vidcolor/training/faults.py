@@ -51,7 +51,9 @@ def compressed(codes: Tensor, quality: np.ndarray) -> Tensor:
     tables = np.clip((QUANTISATION * scale[:, None, None] + 50) // 100, 1, 255)
     step = torch.from_numpy(tables.astype(np.float32)).to(codes.device)[:, None, None]
     k = np.arange(8)
-    cosines = np.cos((2 * k + 1) * k[:, None] * np.pi / 16) * np.where(k == 0, 0.5**0.5, 1)[:, None] / 2  # DCT-II, orthonormal
+    cosines = (
+        np.cos((2 * k + 1) * k[:, None] * np.pi / 16) * np.where(k == 0, 0.5**0.5, 1)[:, None] / 2
+    )  # DCT-II, orthonormal
     transform = torch.from_numpy(cosines.astype(np.float32)).to(codes.device)
     blocks = (codes.round() - 128).view(n, height // 8, 8, width // 8, 8).transpose(2, 3)  # N, rows, columns, 8, 8
     frequencies = transform @ blocks @ transform.mT

@@ -91,7 +91,9 @@ class Learner:
         wanted = self.options.compile
         if wanted == "auto" and self.device.type == "cuda" and importlib.util.find_spec("triton") is None:
             say("the network is not compiled: triton is not installed")
-        if wanted == "off" or (wanted == "auto" and (self.device.type == "cpu" or importlib.util.find_spec("triton") is None)):
+        if wanted == "off" or (
+            wanted == "auto" and (self.device.type == "cpu" or importlib.util.find_spec("triton") is None)
+        ):
             return
         before, plain = copy.deepcopy(self.network.state_dict()), self._run
         try:

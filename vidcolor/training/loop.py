@@ -89,7 +89,9 @@ def _train(
     state = load_checkpoint(last, options.model) if last.exists() else None
     if state and state.get("processes", 1) != processes.count:
         was = state.get("processes", 1)
-        raise UsageError(f"cannot go on from {last}", f"it was trained by {was} processes, not {processes.count}", f"Start {was}.")
+        raise UsageError(
+            f"cannot go on from {last}", f"it was trained by {was} processes, not {processes.count}", f"Start {was}."
+        )
 
     # data
     side = max(STORED_SIDE, options.size)
@@ -125,7 +127,9 @@ def _train(
     def look() -> None:
         figures = validate(learner.ema, held_back.pictures, options.size)
         validations.add(step=step, **figures)
-        say(f"step {step}: gain {figures['gain_db']:.3f} dB at CF/truth {figures['cf_ratio']:.3f}, ΔE00 {figures['delta_e']:.2f}")
+        say(
+            f"step {step}: gain {figures['gain_db']:.3f} dB at CF/truth {figures['cf_ratio']:.3f}, ΔE00 {figures['delta_e']:.2f}"
+        )
         if options.samples:
             png = sample_sheet(learner.ema, held_back.pictures, options.size, options.samples, f"step {step}")
             write_whole(run / "samples" / f"{step:08}.png", png)

@@ -53,14 +53,24 @@ class TrainOptions:
         for name in ("cooldown", "ema"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"cannot train with {name} = {getattr(self, name)}", "it must be within 0 and 1")
-        choices_of = {"device": ("auto", "cpu", "cuda"), "precision": ("bf16", "fp32"), "compile": ("auto", "on", "off")}
+        choices_of = {
+            "device": ("auto", "cpu", "cuda"),
+            "precision": ("bf16", "fp32"),
+            "compile": ("auto", "on", "off"),
+        }
         for name, choices in choices_of.items():
             if getattr(self, name) not in choices:
-                raise UsageError(f"cannot train with {name} = '{getattr(self, name)}'", f"there are {', '.join(choices)}")
+                raise UsageError(
+                    f"cannot train with {name} = '{getattr(self, name)}'", f"there are {', '.join(choices)}"
+                )
         for name in ("data", "validation"):
             if not getattr(self, name):
                 option = {"data": "--data", "validation": "--val"}[name]
-                raise UsageError("cannot train", f"there is no {name}", f"Name folders or .tar shards with {option}, or in the TOML file.")
+                raise UsageError(
+                    "cannot train",
+                    f"there is no {name}",
+                    f"Name folders or .tar shards with {option}, or in the TOML file.",
+                )
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -90,7 +100,9 @@ def check_names(given: Mapping[str, Any], where: str) -> None:
     known = [field.name for field in fields(TrainOptions)]
     for name in given:
         if name not in known:
-            raise UsageError(f"cannot use '{name}' in {where}", "there is no such option", f"There are {', '.join(known)}.")
+            raise UsageError(
+                f"cannot use '{name}' in {where}", "there is no such option", f"There are {', '.join(known)}."
+            )
 
 
 def make_options(*layers: Mapping[str, Any]) -> TrainOptions:

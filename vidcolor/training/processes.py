@@ -56,7 +56,9 @@ def joined(device: str) -> Iterator[Processes]:
         UsageError: a GPU is asked for where there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("cannot train on a GPU", "torch finds none", "Use --device cpu, or install a CUDA build of torch.")
+        raise UsageError(
+            "cannot train on a GPU", "torch finds none", "Use --device cpu, or install a CUDA build of torch."
+        )
     count, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
     cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")

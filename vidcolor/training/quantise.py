@@ -36,7 +36,9 @@ def quantise(model: onnx.ModelProto, inputs: Sequence[np.ndarray]) -> onnx.Model
     try:
         import nncf
     except ModuleNotFoundError as error:
-        raise ModelError("cannot quantise", f"{error.name} is not installed", "Try: pip install nncf onnxruntime") from error
+        raise ModelError(
+            "cannot quantise", f"{error.name} is not installed", "Try: pip install nncf onnxruntime"
+        ) from error
     convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
     return nncf.quantize(
         model,

@@ -57,7 +57,9 @@ def sample_sheet(network: nn.Module, pictures: list[np.ndarray], size: int, coun
     """A PNG of `count` pictures spread evenly over `pictures`: grey, coloured, truth. The same ones at every call."""
     training = network.training
     network.eval()
-    chosen = [at_size(pictures[i], size) for i in np.unique(np.linspace(0, len(pictures) - 1, count).round().astype(int))]
+    chosen = [
+        at_size(pictures[i], size) for i in np.unique(np.linspace(0, len(pictures) - 1, count).round().astype(int))
+    ]
     labs = np.stack([lab_of(truth) for truth in chosen])
     entries = []
     for truth, lab, ab in zip(chosen, labs, colour(network, labs[..., 0]), strict=True):

@@ -71,7 +71,10 @@ def verify(
     clock = Clock(info, output.suffix.lower(), piece)
     threads = options.threads or os.cpu_count() or 1
     tally = compare_frames(info, made, clock, threads, options.on_damage, progress)
-    findings = [*tally.findings(clock, made.time_base), judge_luma(info, encoding, tally, threads, options.on_damage, progress)]
+    findings = [
+        *tally.findings(clock, made.time_base),
+        judge_luma(info, encoding, tally, threads, options.on_damage, progress),
+    ]
     findings += compare_picture(info, made, encoding)
     findings += compare_streams(info, made, piece is not None)
     findings += compare_chapters(info, made, piece is not None)
