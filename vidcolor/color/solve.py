@@ -7,6 +7,7 @@ does not fit into R'G'B' 0…1, its chroma is reduced at constant hue and consta
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 
 import cv2
@@ -19,16 +20,18 @@ _STEPS = 32  # cells of the table from 0 to LIMIT, evenly in √|a*| and √|b*|
 _SIDE = 2 * _STEPS + 1
 _LEVELS = 65  # of Y', 0 to 1
 _HUES = 192
-_BISECTIONS = 20  # of L*: 1e-4 of its range in SDR
+_BISECTIONS = 16  # of L*: 0.002 of it in SDR
 _HALVINGS = 12  # of chroma: 1/4096 of the largest
 _TOLERANCE = 1e-3  # of R'G'B' outside 0…1: a quarter of an 8-bit code
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class ChromaTable:
     """Cb, Cr as a function of (Y', a*, b*): trilinear interpolation in a table of 2 MB, shared between instances."""
 
     def __init__(self, fmt: YuvFormat) -> None:
-        self._table = _table(fmt.matrix, fmt.primaries, fmt.transfer)
+        with _ONE_AT_A_TIME:  # so that who comes second waits for the first one's
+            self._table = _table(fmt.matrix, fmt.primaries, fmt.transfer)
 
     def chroma(self, luma: np.ndarray, ab: np.ndarray) -> np.ndarray:
         """Normalised luma (h, w) and ab (2, h, w), float32 → normalised Cb and Cr (h, w, 2), float32, in gamut.

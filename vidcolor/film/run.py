@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 from vidcolor.backends.base import Backend
 from vidcolor.backends.choose import open_backend
+from vidcolor.color.solve import ChromaTable
 from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.files import whole_file
@@ -67,6 +69,7 @@ def colour_film(
         option = "--verify" if options.verify else "--provenance"
         raise UsageError(f"{option} needs films that are one file", "a sequence is many", "Leave it out for sequences.")
     plan = make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
+    threading.Thread(target=ChromaTable, args=(plan.encoding.format,)).start()  # ready when merge wants it
     backend = open_network(plan, report)
     plan = replace(plan, runtime=backend.info)
     place = work_place(target, plan, work.folder)
