@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -66,7 +65,7 @@ def decibel_vivid(predicted: Tensor, truth: Tensor) -> Tensor:
     """
     squared = (predicted - truth).square().mean(dim=(1, 2, 3))
     missing = 1 - vividness(predicted).mean() / vividness(truth).mean()
-    return torch.log10(squared + DECIBEL_FLOOR).mean() - math.log10(DECIBEL_FLOOR) + VIVID * missing
+    return torch.log10(1 + squared / DECIBEL_FLOOR).mean() + VIVID * missing
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
