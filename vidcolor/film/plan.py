@@ -178,6 +178,16 @@ def _shown(value: object) -> str:
     return "not given" if value is None else str(value)
 
 
+def piece_of(info: FilmInfo, options: RunOptions) -> tuple[int, int | None] | None:
+    """First pts and end (exclusive; None: the film's) of the part that was asked for; None: the whole film."""
+    if options.start is None and options.end is None:
+        return None
+    start, end = (
+        None if t is None else info.start_pts + round(t / info.time_base) for t in (options.start, options.end)
+    )
+    return info.start_pts if start is None else start, end
+
+
 def make_plan(info: FilmInfo, options: RunOptions, encoding: Encoding, threads: int) -> Plan:
     """Decide everything about one film.
 
@@ -186,8 +196,7 @@ def make_plan(info: FilmInfo, options: RunOptions, encoding: Encoding, threads: 
     """
     model = choose_model(options.model)
     spec = find_spec(model.name)
-    first = info.start_pts
-    start, end = (None if t is None else first + round(t / info.time_base) for t in (options.start, options.end))
+    first_pts, end_pts = piece_of(info, options) or (info.start_pts, None)
     return Plan(
         info=info,
         options=options,
@@ -196,8 +205,8 @@ def make_plan(info: FilmInfo, options: RunOptions, encoding: Encoding, threads: 
         weights=find_weights(spec, options.weights),
         backend=choose_backend(options.backend),
         model=model,
-        first_pts=first if start is None else start,
-        end_pts=end,
+        first_pts=first_pts,
+        end_pts=end_pts,
         chunk_ticks=max(1, round(CHUNK_SECONDS / info.time_base)),
         threads=threads,
     )

@@ -25,7 +25,7 @@ from vidcolor.film.journal import ChunkRecord, Journal
 from vidcolor.film.outputs import check_output, output_for
 from vidcolor.film.pipeline import StageClock
 from vidcolor.film.placing import place_pictures
-from vidcolor.film.plan import CHUNK_SECONDS, Plan, make_plan
+from vidcolor.film.plan import CHUNK_SECONDS, Plan, make_plan, piece_of
 from vidcolor.film.progress import Progress
 from vidcolor.film.provenance import STATEMENT, check_sidecar, shots_of_records, write_record
 from vidcolor.film.work import WorkPlace, find_others, owned, work_place
@@ -171,7 +171,16 @@ def _join(plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock, rep
     with whole_file(place.target, place.part) as temporary, clock("remux"):
         warn = lambda text: report(warning_event(plan.info.path, text))
         others = with_stand_in(plan.info, place.folder)
-        remux(others, plan.encoding, chunks, temporary, statement(plan), piece_of(plan), place.folder, warn)
+        remux(
+            others,
+            plan.encoding,
+            chunks,
+            temporary,
+            statement(plan),
+            piece_of(plan.info, plan.options),
+            place.folder,
+            warn,
+        )
     return records
 
 
@@ -214,12 +223,6 @@ def _estimated(plan: Plan, backend: Backend, place: WorkPlace) -> Event:
         "peak_bytes": found and found.peak_bytes,
         "free_bytes": free_bytes(place.target.parent),
     }
-
-
-def piece_of(plan: Plan) -> tuple[int, int | None] | None:
-    """First pts and end of the part that is made; None: the whole film."""
-    whole = plan.options.start is None and plan.end_pts is None
-    return None if whole else (plan.first_pts, plan.end_pts)
 
 
 def statement(plan: Plan) -> dict[str, str]:

@@ -23,9 +23,9 @@ from vidcolor.film.chunk import Range, coloured_frames, make_chunks, open_at
 from vidcolor.film.events import Event, Report, film_event
 from vidcolor.film.outputs import check_output
 from vidcolor.film.pipeline import StageClock
-from vidcolor.film.plan import Plan, make_plan
+from vidcolor.film.plan import Plan, make_plan, piece_of
 from vidcolor.film.progress import Progress
-from vidcolor.film.run import choices, converted, figures, open_network, piece_of, plan_event, statement
+from vidcolor.film.run import choices, converted, figures, open_network, plan_event, statement
 from vidcolor.media.damage import Damage, in_spans
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.pipe_in import PipeInput, PipeSource, is_pipe
@@ -201,7 +201,7 @@ def _others(plan: Plan, film: FilmSource) -> Iterator[OtherStreams | None]:
         film.divert(piped.add)
         yield piped
         return
-    info, piece = plan.info, piece_of(plan)
+    info, piece = plan.info, piece_of(plan.info, plan.options)
     kept = [s.stream.index for s in plan_streams(info, plan.encoding.suffix) if s.action == "copy"]
     seconds = piece and (piece[0] * info.time_base, None if piece[1] is None else piece[1] * info.time_base)
     with FiledStreams(info, kept, seconds) as filed:
@@ -210,7 +210,7 @@ def _others(plan: Plan, film: FilmSource) -> Iterator[OtherStreams | None]:
 
 def _offset(plan: Plan) -> int:
     """Ticks by which everything is shown earlier: a piece begins when the film does, and nothing before 0."""
-    piece = piece_of(plan)
+    piece = piece_of(plan.info, plan.options)
     return min(0, plan.info.start_pts) if piece is None else piece[0] - max(0, plan.info.start_pts)
 
 

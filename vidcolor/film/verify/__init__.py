@@ -1,5 +1,5 @@
 """The conformance of an output to its source."""
 
-from vidcolor.film.verify.film import Verification, piece_of, verify
+from vidcolor.film.verify.film import Verification, verify
 
-__all__ = ["Verification", "piece_of", "verify"]
+__all__ = ["Verification", "verify"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from vidcolor.config import RunOptions
 from vidcolor.errors import UsageError
+from vidcolor.film.plan import piece_of
 from vidcolor.film.verify.beside import compare_chapters, compare_streams, compare_tags
 from vidcolor.film.verify.finding import Finding
 from vidcolor.film.verify.frames import Clock, compare_frames
@@ -80,16 +81,6 @@ def verify(
     findings += compare_chapters(info, made, piece is not None)
     findings += compare_tags(info, made)
     return Verification(source, output, tuple(findings))
-
-
-def piece_of(info: FilmInfo, options: RunOptions) -> tuple[int, int | None] | None:
-    """First pts and end (exclusive; None: the film's) of the part that was asked for; None: the whole film."""
-    if options.start is None and options.end is None:
-        return None
-    start, end = (
-        None if t is None else info.start_pts + round(t / info.time_base) for t in (options.start, options.end)
-    )
-    return info.start_pts if start is None else start, end
 
 
 def _encoding_of(info: FilmInfo, made: FilmInfo, options: RunOptions) -> Encoding:
