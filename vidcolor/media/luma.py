@@ -13,6 +13,7 @@ import numpy as np
 from vidcolor.color.yuv import MATRICES, YuvFormat, chroma_to_code, luma_to_code, rgb_to_yuv
 from vidcolor.media.probe import FilmInfo, is_rgb
 
+_FULL = 2  # AVCOL_RANGE_JPEG
 _COLOUR_STEP = 8  # every how many chroma samples, across and down, the look for colour takes
 _COLOUR_LEVEL = (
     2.5 / 255
@@ -90,6 +91,20 @@ def luma_reader(info: FilmInfo) -> Callable[[av.VideoFrame], np.ndarray]:
     return read
 
 
+def repacked(frame: av.VideoFrame, name: str) -> av.VideoFrame:
+    """A frame with its samples laid out as pixel format `name`, of the same depth: swscale only moves them.
+
+    In one thread: with more, it writes past the ends of rows that another has finished (p010le, y210le and others at odd
+    widths, libswscale 9.5). Both sides are called full range, so that formats whose names imply a range are left as
+    they are too.
+    """
+    if frame.format.name == name:
+        return frame
+    plain = frame.reformat(format=name, src_color_range=_FULL, dst_color_range=_FULL, threads=1)
+    plain.color_range = frame.color_range
+    return plain
+
+
 def _plane(frame: av.VideoFrame, index: int, width: int, height: int, dtype: str) -> np.ndarray:
     """A plane's samples as a view; it keeps the frame's memory alive."""
     plane = frame.planes[index]
@@ -124,18 +139,14 @@ def _luma_plane(frame: av.VideoFrame) -> tuple[np.ndarray, int]:
         return _plane(frame, 0, frame.width, frame.height, dtype), luma.bits
     if shifted and not form.is_big_endian:
         return np.right_shift(_plane(frame, 0, frame.width, frame.height, "<u2"), 16 - luma.bits), luma.bits
-    # Packed or big-endian samples: swscale only moves bytes here.
-    plain = frame.reformat(
-        format=_planar_name(form), src_color_range=frame.color_range, dst_color_range=frame.color_range
-    )
-    return _luma_plane(plain)
+    return _luma_plane(repacked(frame, _planar_name(form)))
 
 
 def _luma_of_rgb(frame: av.VideoFrame, matrix: str) -> tuple[np.ndarray, int]:
     """Full-range luma of an R'G'B' frame, and its depth."""
     depth = 8 if frame.format.has_palette else max(c.bits for c in frame.format.components)
     name = "rgb24" if depth <= 8 else "rgb48le"
-    plain = frame if frame.format.name == name else frame.reformat(format=name)
+    plain = frame if frame.format.name == name else frame.reformat(format=name, threads=1)
     channels = _plane(plain, 0, plain.width * 3, plain.height, "u1" if depth <= 8 else "<u2")
     rgb = np.ascontiguousarray(channels).reshape(plain.height, plain.width, 3)
     depth = 8 if depth <= 8 else 16
@@ -166,7 +177,7 @@ def _chroma_samples(frame: av.VideoFrame) -> float | None:
     if len(form.components) < 3 and not form.has_palette:
         return None
     if is_rgb(form):
-        plain = frame.reformat(format="rgb24")
+        plain = frame.reformat(format="rgb24", threads=1)
         rgb = _plane(plain, 0, plain.width * 3, plain.height, "u1").reshape(plain.height, -1, 3)[::16, ::16]
         return float(np.mean(rgb.max(2).astype(np.float32) - rgb.min(2))) / 255 / 2
     if frame.format.name.startswith(("yuv4", "yuvj4", "yuva4")) and not form.is_big_endian and len(frame.planes) >= 3:
@@ -175,14 +186,14 @@ def _chroma_samples(frame: av.VideoFrame) -> float | None:
         width, height = form.chroma_width(frame.width), form.chroma_height(frame.height)
         planes = [_plane(frame, i, width, height, dtype)[::_COLOUR_STEP, ::_COLOUR_STEP] for i in (1, 2)]
         return float(np.mean([np.abs(p.astype(np.float32) - (1 << (bits - 1))) for p in planes])) / ((1 << bits) - 1)
-    return _chroma_samples(frame.reformat(format="yuv444p"))
+    return _chroma_samples(frame.reformat(format="yuv444p", threads=1))
 
 
 def _own_chroma(frame: av.VideoFrame, fmt: YuvFormat) -> tuple[np.ndarray, np.ndarray, YuvFormat] | None:
     form = frame.format
     full = 1 << 12  # a side that every subsampling divides
     if is_rgb(form):
-        plain = frame.reformat(format="rgb24")
+        plain = frame.reformat(format="rgb24", threads=1)
         rgb = _plane(plain, 0, plain.width * 3, plain.height, "u1").reshape(plain.height, plain.width, 3)
         yuv = rgb_to_yuv(rgb.astype(np.float32) / 255, fmt.matrix)
         fmt = replace(fmt, chroma_width=1, chroma_height=1)
@@ -193,7 +204,7 @@ def _own_chroma(frame: av.VideoFrame, fmt: YuvFormat) -> tuple[np.ndarray, np.nd
     planar = form.name.startswith(("yuv4", "yuvj4", "yuva4")) and not form.is_big_endian
     if not planar or full // form.chroma_height(full) > 2:
         name = "yuv444p" if bits <= 8 else f"yuv444p{bits}le"
-        frame = frame.reformat(format=name, src_color_range=frame.color_range, dst_color_range=frame.color_range)
+        frame = repacked(frame, name)
         form = frame.format
     width, height = form.chroma_width(frame.width), form.chroma_height(frame.height)
     u, v = (_plane(frame, i, width, height, "u1" if bits <= 8 else "<u2") for i in (1, 2))
