@@ -85,7 +85,7 @@ class ChunkWriter:
         stream.time_base = info.time_base
         context = stream.codec_context
         context.time_base, context.framerate = info.time_base, rate
-        context.thread_count = threads
+        context.thread_count, context.thread_type = threads, "AUTO"  # frames beside each other where it can
         context.flags |= Flags.global_header
         set_tags(context, encoding, info)
         if encoding.interlaced:
