@@ -88,6 +88,8 @@ def show_error(error: BaseException, verbose: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with its exit code: 0 done, 1 a film failed, 2 usage, 130 interrupted, 141 not read."""
     state = {"verbose": False}
+    os.environ.setdefault("SVT_LOG", "1")  # its errors alone: SVT-AV1 writes to standard error by itself
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's matrices are 3×3 here: more threads would only spin
     try:
         code = group.main(arguments, prog_name="vidcolor", standalone_mode=False, obj=state) or 0
     except click.ClickException as error:
