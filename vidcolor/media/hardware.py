@@ -1,7 +1,8 @@
-"""Encoders that are a part of a GPU: whether they can be used here, found out by opening one."""
+"""Encoders and decoders that are a part of a GPU: whether they can be used here, found out by trying."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
 
@@ -16,17 +17,28 @@ def encoder_obstacle(encoder: str) -> str | None:
 
     A GPU may lack an encoder, as an H200 does, or a codec; a driver may be too old: only a trial tells.
     """
+    return obstacle_of(lambda: _open(encoder))
+
+
+def _open(encoder: str) -> None:
+    context = av.CodecContext.create(encoder, "w")
+    context.width = context.height = SIDE
+    context.pix_fmt, context.time_base = "yuv420p", Fraction(1, 25)
+    context.open()
+
+
+def obstacle_of(trial: Callable[[], object]) -> str | None:
+    """Why `trial` fails, in FFmpeg's own words where it has any; None: it does not fail."""
     before = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
         with av.logging.Capture() as messages:
-            context = av.CodecContext.create(encoder, "w")
-            context.width = context.height = SIDE
-            context.pix_fmt, context.time_base = "yuv420p", Fraction(1, 25)
-            context.open()
+            trial()
         return None
-    except (av.error.FFmpegError, ValueError) as error:
-        said = " ".join(text.strip() for level, _, text in messages if level <= av.logging.ERROR)
-        return said or getattr(error, "strerror", None) or str(error)
+    except av.error.FFmpegError as error:
+        said = "; ".join(text.strip() for level, _, text in messages if level <= av.logging.ERROR)
+        return said or error.strerror
+    except (ValueError, RuntimeError) as error:
+        return str(error)
     finally:
         av.logging.set_level(before)
