@@ -12,6 +12,7 @@ from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.film.events import Event, Report
 from vidcolor.film.run import colour_film
 from vidcolor.film.still import StillColourer
+from vidcolor.media.address import source_of
 from vidcolor.media.luma import luma_of_rgb
 
 
@@ -27,7 +28,7 @@ def colorize_video(
     """Colour a film, as `vidcolor run` does.
 
     Args:
-        source: the film.
+        source: the film; or its address, where `options.allow_protocol` holds the protocol.
         output: the file to write; its suffix chooses the container.
         options: how; see `vidcolor.config.RunOptions`.
         overwrite: replace `output` if it is there.
@@ -44,7 +45,7 @@ def colorize_video(
     options.validate()
     ignore: Any = lambda event: None
     return colour_film(
-        Path(source),
+        source_of(source),
         Path(output),
         False,
         options,

@@ -13,6 +13,8 @@ from vidcolor.errors import UsageError
 ON_DAMAGE = ("hold", "skip", "fail")
 MAX_PIXELS = 1 << 26  # 8192×8192; twice an 8K frame
 STDOUT_FORMATS = ("auto", "nut", "y4m")
+PROTOCOLS = ("http", "https", "crypto")
+"""By which films can be read, if that is allowed, that are no files; crypto: playlists whose films are encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class RunOptions:
     verify: bool = False  # compare the output with its source at the end
     max_pixels: int = MAX_PIXELS  # of a frame or picture
     max_frames: int = 10_000_000  # of a film: 46 hours at 60 a second
+    allow_protocol: tuple[str, ...] = ()  # of PROTOCOLS: by which films are read that are no files
 
     def validate(self) -> None:
         """Refuse what cannot be meant, before any work.
@@ -60,6 +63,8 @@ class RunOptions:
             raise UsageError(
                 f"--stdout-format cannot be '{self.stdout_format}'", f"it can be {', '.join(STDOUT_FORMATS)}"
             )
+        if unknown := [name for name in self.allow_protocol if name not in PROTOCOLS]:
+            raise UsageError(f"--allow-protocol cannot be '{unknown[0]}'", f"it can be {', '.join(PROTOCOLS)}")
         _within("--max-pixels", self.max_pixels, 1, 1 << 31)
         _within("--max-frames", self.max_frames, 1, 1 << 62)
         if self.rate is not None and not 0 < self.rate <= 1000:

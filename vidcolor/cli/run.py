@@ -10,19 +10,20 @@ from pathlib import Path
 import click
 
 from vidcolor.cli import verbose_option
-from vidcolor.config import ON_DAMAGE, STDOUT_FORMATS, RunOptions, WorkOptions
+from vidcolor.config import ON_DAMAGE, PROTOCOLS, STDOUT_FORMATS, RunOptions, WorkOptions
 from vidcolor.errors import UsageError
+from vidcolor.media.address import Source, source_of
 
 STANDARD_OUTPUT = Path("/dev/stdout")
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunOptions)}
 
 
 class FilmPath(click.Path):
-    """A path, or `-`: standard input as an argument, standard output as an option."""
+    """A path, or `-`: standard input as an argument, standard output as an option; an argument may be an address."""
 
-    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Source:
         if value != "-":
-            return super().convert(value, param, ctx)
+            return source_of(value) if isinstance(param, click.Argument) else super().convert(value, param, ctx)
         from vidcolor.media.pipe_in import standard_input
 
         return STANDARD_OUTPUT if isinstance(param, click.Option) else standard_input()
@@ -103,6 +104,12 @@ class Rate(click.ParamType):
     help="Leave out of the metadata that a machine chose the colours.",
 )
 @click.option(
+    "--allow-protocol",
+    type=click.Choice(PROTOCOLS),
+    multiple=True,
+    help="Read films at addresses, and what playlists name, by this protocol too. May be repeated. [files alone]",
+)
+@click.option(
     "--max-pixels", default=DEFAULTS["max_pixels"], show_default=True, help="Refuse larger frames and pictures."
 )
 @click.option("--max-frames", default=DEFAULTS["max_frames"], show_default=True, help="Fail a film that has more.")
@@ -121,7 +128,7 @@ class Rate(click.ParamType):
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
 @verbose_option
 def command(
-    inputs: tuple[Path, ...],
+    inputs: tuple[Source, ...],
     output: Path | None,
     workdir: Path | None,
     no_resume: bool,

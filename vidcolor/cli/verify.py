@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from vidcolor.cli import verbose_option
-from vidcolor.cli.run import Time
-from vidcolor.config import ON_DAMAGE, RunOptions
+from vidcolor.cli.run import FilmPath, Time
+from vidcolor.config import ON_DAMAGE, PROTOCOLS, RunOptions
+from vidcolor.media.address import Source
 
 
 @click.command("verify")
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=FilmPath(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--codec", default="auto", help="Encoder of OUTPUT, where a codec has several: h264_nvenc.")
 @click.option("--crf", type=float, help="Quality that OUTPUT was encoded with. [the codec's default]")
@@ -24,10 +25,11 @@ from vidcolor.config import ON_DAMAGE, RunOptions
 @click.option(
     "--on-damage", type=click.Choice(ON_DAMAGE), default="hold", show_default=True, help="As OUTPUT was made with."
 )
+@click.option("--allow-protocol", type=click.Choice(PROTOCOLS), multiple=True, help="As OUTPUT was made with.")
 @click.option("--threads", type=click.IntRange(1), help="Threads to use. [one for every core]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @verbose_option
-def command(source: Path, output: Path, as_json: bool, verbose: bool, **options: object) -> None:
+def command(source: Source, output: Path, as_json: bool, verbose: bool, **options: object) -> None:
     """Compare OUTPUT with the SOURCE that it was coloured from: all but the colour.
 
     Frames, every timestamp, luma, streams, languages, dispositions, durations, chapters, attachments and tags. Luma of

@@ -14,12 +14,13 @@ from vidcolor.film.outputs import expand_inputs
 from vidcolor.film.run import colour_film
 from vidcolor.film.still import colour_still
 from vidcolor.film.stream import colour_stream, is_stream, refuse_several
+from vidcolor.media.address import Source
 from vidcolor.media.pictures import is_picture
 from vidcolor.media.sequences import is_pattern
 
 
 def run_batch(
-    inputs: tuple[Path, ...],
+    inputs: tuple[Source, ...],
     output: Path | None,
     options: RunOptions,
     *,
@@ -70,13 +71,14 @@ def run_batch(
     return summary
 
 
-def _way_of(source: Path, output: Path | None, work: WorkOptions, options: RunOptions) -> Callable[..., Event]:
+def _way_of(source: Source, output: Path | None, work: WorkOptions, options: RunOptions) -> Callable[..., Event]:
     """What colours `source`."""
     if is_stream(source, output):
         if asked := [name for name in ("provenance", "verify") if getattr(options, name)]:
             raise UsageError(f"--{asked[0]} needs files", "a pipe cannot be read again", "Leave it out, or use files.")
         return partial(colour_stream, work=work)
-    return colour_still if is_picture(source) and not is_pattern(source) else partial(colour_film, work=work)
+    still = isinstance(source, Path) and is_picture(source) and not is_pattern(source)
+    return colour_still if still else partial(colour_film, work=work)
 
 
 def _make_folder(output: Path, dry_run: bool) -> None:
@@ -90,7 +92,7 @@ def _make_folder(output: Path, dry_run: bool) -> None:
         output.mkdir(parents=True, exist_ok=True)
 
 
-def _in_words(error: VidcolorError | OSError, source: Path) -> str:
+def _in_words(error: VidcolorError | OSError, source: Source) -> str:
     if isinstance(error, VidcolorError):
         return str(error)
     return f"{error.filename or source}: {error.strerror or error}"

@@ -6,18 +6,19 @@ docs/json.md describes every key.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+from vidcolor.media.address import Source
 
 Event = dict[str, Any]
 Report = Callable[[Event], None]
 
 
-def warning_event(source: Path, message: str) -> Event:
+def warning_event(source: Source, message: str) -> Event:
     return {"type": "warning", "input": str(source), "message": message}
 
 
-def film_event(source: Path, *, kind: str = "film", error: str | None = None, **facts: Any) -> Event:
+def film_event(source: Source, *, kind: str = "film", error: str | None = None, **facts: Any) -> Event:
     """One input's entry in the summary, also reported when it is finished or has failed."""
     return {"type": "film", "input": str(source), "kind": kind, "error": error, **facts}
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from vidcolor.errors import UsageError
 from vidcolor.film.work import work_beside
+from vidcolor.media.address import Address, Source
 from vidcolor.media.formats import FILM_SUFFIXES
 from vidcolor.media.pictures import PICTURE_SUFFIXES
 from vidcolor.media.sequences import SEQUENCE_SUFFIXES, find_sequence, is_pattern, sequence_in
 
 
-def expand_inputs(inputs: tuple[Path, ...], rate: Fraction | None = None) -> list[Path]:
-    """Files and patterns as they are; a folder gives the films and pictures in it, less those that vidcolor made.
+def expand_inputs(inputs: tuple[Source, ...], rate: Fraction | None = None) -> list[Source]:
+    """Files, addresses and patterns as they are; a folder gives the films and pictures in it, less those that vidcolor made.
 
     Args:
         rate: frames a second. With it a folder is one film, that of the numbered pictures in it.
@@ -23,9 +24,9 @@ def expand_inputs(inputs: tuple[Path, ...], rate: Fraction | None = None) -> lis
     Raises:
         UsageError: a folder without any.
     """
-    found: list[Path] = []
+    found: list[Source] = []
     for path in inputs:
-        if not path.is_dir():
+        if isinstance(path, Address) or not path.is_dir():
             found.append(path)
             continue
         if rate is not None:
@@ -44,14 +45,17 @@ def expand_inputs(inputs: tuple[Path, ...], rate: Fraction | None = None) -> lis
     return found
 
 
-def output_for(source: Path, output: Path | None, many: bool, suffix: str) -> Path:
-    """Where the coloured `source` goes: the file asked for, or NAME.color.EXT beside it or in the folder asked for."""
+def output_for(source: Source, output: Path | None, many: bool, suffix: str) -> Path:
+    """Where the coloured `source` goes: the file asked for, or NAME.color.EXT beside it or in the folder asked for.
+
+    Beside an address is the working folder.
+    """
     name = f"{source.absolute().parent.name if is_pattern(source) else source.stem}.color{suffix}"
     if output is None and is_pattern(source):
         next_step = "Give a film or a pattern, such as -o out.mkv or -o out/frame.%06d.tif"
         raise UsageError(f"{source} needs an output", "a sequence can become a film or a sequence", next_step)
     if output is None:
-        return source.with_name(name)
+        return Path(name) if isinstance(source, Address) else source.with_name(name)
     if many or output.is_dir() or str(output).endswith(os.sep):
         return output / name
     return output
@@ -62,12 +66,17 @@ def placing_mark(pattern: Path) -> Path:
     return pattern.with_name(f".{pattern.name}.vidcolor.placing")
 
 
-def _check_pictures(source: Path, pattern: Path, overwrite: bool) -> None:
+def _files_of(source: Source) -> list[Path]:
+    if isinstance(source, Address):
+        return []
+    return find_sequence(source).files if is_pattern(source) else [*source.iterdir()] if source.is_dir() else [source]
+
+
+def _check_pictures(source: Source, pattern: Path, overwrite: bool) -> None:
     if not pattern.parent.is_dir():
         return
     there = find_sequence(pattern)
-    sources = find_sequence(source).files if is_pattern(source) else source.iterdir() if source.is_dir() else [source]
-    if {path.resolve() for path in sources} & {path.resolve() for path in there.files}:
+    if {path.resolve() for path in _files_of(source)} & {path.resolve() for path in there.files}:
         raise UsageError(
             f"the output {pattern} is the input itself", "nothing was changed", "Give another name with -o."
         )
@@ -79,7 +88,7 @@ def _check_pictures(source: Path, pattern: Path, overwrite: bool) -> None:
         )
 
 
-def check_output(source: Path, output: Path, overwrite: bool) -> None:
+def check_output(source: Source, output: Path, overwrite: bool) -> None:
     """Refuse an output that would destroy something or cannot be written.
 
     Raises:
@@ -87,7 +96,7 @@ def check_output(source: Path, output: Path, overwrite: bool) -> None:
     """
     if is_pattern(output):
         _check_pictures(source, output, overwrite)
-    elif output.exists() and source.exists() and output.samefile(source):
+    elif isinstance(source, Path) and output.exists() and source.exists() and output.samefile(source):
         raise UsageError(
             f"the output {output} is the input itself", "nothing was changed", "Give another name with -o."
         )

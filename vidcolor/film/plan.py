@@ -25,7 +25,7 @@ CHUNK_SECONDS = 20  # long enough that the extra key frame costs nothing, short 
 # Options that are in a plan as what they came to ("auto" and its choice are the same job), and those that only refuse.
 _ELSEWHERE = frozenset([
     "model", "weights", "backend", "codec", "crf", "preset", "threads", "max_pixels", "max_frames", "stdout_format",
-    "tag", "provenance", "verify",
+    "tag", "provenance", "verify", "allow_protocol",
 ])  # fmt: skip
 # Where plans differ in the first, differences that begin like the others follow from it.
 _LEADS = {
@@ -119,7 +119,7 @@ class Plan:
         encoding = {**asdict(self.encoding), "options": dict(self.encoding.options)}
         del encoding["reason"], encoding["conversions"]  # words about the rest
         return {
-            "source": {"path": str(self.info.path.resolve()), "size": self.info.size, "changed": self.info.changed},
+            "source": {"path": self.info.place, "size": self.info.size, "changed": self.info.changed},
             "model": self.spec.name,
             "weights": self.weights.hash,
             "options": options,

@@ -29,6 +29,7 @@ from vidcolor.film.plan import CHUNK_SECONDS, Plan, make_plan, piece_of
 from vidcolor.film.progress import Progress
 from vidcolor.film.provenance import STATEMENT, check_sidecar, shots_of_records, write_record
 from vidcolor.film.work import WorkPlace, find_others, owned, work_place
+from vidcolor.media.address import Address, Source
 from vidcolor.media.damage import in_spans
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.remux import remux
@@ -40,7 +41,7 @@ from vidcolor.media.uncompressed import picture_encoding
 
 
 def colour_film(
-    source: Path,
+    source: Source,
     output: Path | None,
     many: bool,
     options: RunOptions,
@@ -57,7 +58,7 @@ def colour_film(
             Or, with `options.verify`, the film is finished and stands there, but does not conform to its source.
     """
     started = time.monotonic()
-    info = read_film(source, options.rate, options.max_pixels)
+    info = read_film(source, options.rate, options.max_pixels, options.allow_protocol)
     named = output_for(source, output, many, "")
     suffix = named.suffix if output is not None and named == output else None
     choose = picture_encoding if is_pattern(named) else choose_encoding
@@ -68,6 +69,9 @@ def colour_film(
     if (options.verify or options.provenance) and (info.sequence or encoding.pictures):
         option = "--verify" if options.verify else "--provenance"
         raise UsageError(f"{option} needs films that are one file", "a sequence is many", "Leave it out for sequences.")
+    if options.provenance and (info.playlist or isinstance(source, Address)):
+        why = f"what {'a playlist names' if info.playlist else 'is at an address'} has no hash of its own"
+        raise UsageError(f"--provenance cannot be used with {source}", why, "Fetch the film first, or leave it out.")
     plan = make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
     threading.Thread(target=ChromaTable, args=(plan.encoding.format,)).start()  # ready when merge wants it
     backend = open_network(plan, report)
@@ -112,7 +116,7 @@ def colour_film(
     )
 
 
-def check_conformance(source: Path, target: Path, options: RunOptions, report: Report) -> None:
+def check_conformance(source: Source, target: Path, options: RunOptions, report: Report) -> None:
     """Compare a finished film with its source, and report a `verify` event.
 
     Raises:

@@ -26,6 +26,7 @@ from vidcolor.film.pipeline import StageClock
 from vidcolor.film.plan import Plan, make_plan, piece_of
 from vidcolor.film.progress import Progress
 from vidcolor.film.run import choices, converted, figures, open_network, plan_event, statement
+from vidcolor.media.address import Source
 from vidcolor.media.damage import Damage, in_spans
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.pipe_in import PipeInput, PipeSource, is_pipe
@@ -49,13 +50,13 @@ from vidcolor.media.uncompressed import pipe_encoding
 _NOT_ENCODED = ("codec", "crf", "preset")  # options that mean nothing for raw frames
 
 
-def is_stream(source: Path, output: Path | None) -> bool:
+def is_stream(source: Source, output: Path | None) -> bool:
     """Whether a film comes from a pipe or goes into standard output."""
     return output == STANDARD_OUTPUT or is_pipe(source)
 
 
 def colour_stream(
-    source: Path,
+    source: Source,
     output: Path | None,
     many: bool,
     options: RunOptions,
@@ -78,7 +79,7 @@ def colour_stream(
         if pipe:
             info = probe(source, pipe.look, options.max_pixels)
         else:
-            info = read_film(source, options.rate, options.max_pixels)
+            info = read_film(source, options.rate, options.max_pixels, options.allow_protocol)
         plan = _plan(info, output, options, overwrite)
         backend = open_network(plan, report)
         report(plan_event(plan, output, backend, 0, dry_run=dry_run))
@@ -105,7 +106,7 @@ def colour_stream(
     )
 
 
-def refuse_several(inputs: tuple[Path, ...], output: Path | None) -> None:
+def refuse_several(inputs: tuple[Source, ...], output: Path | None) -> None:
     """Refuse a pipe beside other inputs: it has no name to call its output after, and holds no two films.
 
     Raises:
@@ -115,7 +116,7 @@ def refuse_several(inputs: tuple[Path, ...], output: Path | None) -> None:
         raise UsageError("a pipe holds one film", "there are several inputs", "Run vidcolor once for each.")
 
 
-def _check(source: Path, output: Path | None, options: RunOptions) -> None:
+def _check(source: Source, output: Path | None, options: RunOptions) -> None:
     """Refuse what a pipe cannot do."""
     if output is None or output.is_dir():
         next_step = "Give a file with -o, or -o - for standard output."

@@ -33,7 +33,7 @@ def take_out(info: FilmInfo, streams: Iterable[StreamInfo], folder: Path) -> lis
     found = []
     for stream in streams:
         path = folder / f"attachment-{stream.index}"
-        with open_film(info.path) as container:
+        with open_film(info.path, info.protocols) as container:
             source = container.streams[stream.index]
             if stream.kind == "attachment":
                 data, kind, ending = source.data, source.mimetype or "application/octet-stream", "bin"

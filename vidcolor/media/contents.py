@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import av
 
 from vidcolor.media.opening import open_film
+from vidcolor.media.probe import FilmInfo
 
 
 @dataclass(slots=True)
@@ -35,10 +35,10 @@ class Content:
         return self._digest.hexdigest()
 
 
-def read_contents(path: Path, indexes: list[int]) -> dict[int, Content]:
-    """Packets of some streams, as far as the file can be read."""
+def read_contents(info: FilmInfo, indexes: list[int]) -> dict[int, Content]:
+    """Packets of some streams, as far as the film can be read."""
     contents = {index: Content() for index in indexes}
-    with open_film(path) as container:
+    with open_film(info.path, info.protocols) as container:
         packed = []
         for index in indexes:
             stream = container.streams[index]

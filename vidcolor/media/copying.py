@@ -11,12 +11,9 @@ import ffmpeg
 
 from vidcolor.errors import MediaError
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
-from vidcolor.media.opening import DEMUXERS, film_url
+from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo, StreamInfo
 from vidcolor.media.streams import TRANSPORT_STREAM, StreamPlan
-
-READ_OPTIONS = {"protocol_whitelist": "file,pipe", "format_whitelist": DEMUXERS}
-"""Options of a film as an input of ffmpeg: it reads this file and nothing that it names."""
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -49,7 +46,8 @@ def without_damaged(info: FilmInfo, plans: Iterable[StreamPlan], suffix: str, fo
 
 
 def _why_not(info: FilmInfo, plan: StreamPlan, trial: Path) -> str:
-    stream = ffmpeg.input(film_url(info.path), **READ_OPTIONS)[str(plan.stream.index)]
+    options = read_options(info.path, info.protocols)
+    stream = ffmpeg.input(film_url(info.path), **options)[str(plan.stream.index)]
     options = {"c": plan.codec if plan.action == "convert" else "copy"}
     if bitstream_filter := stream_filter(info, plan.stream, trial.suffix):
         options["bsf"] = bitstream_filter

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from vidcolor.errors import MediaError
+from vidcolor.media.address import Address
 from vidcolor.media.probe import FilmInfo
 
 Damage = tuple[int, str]
@@ -47,8 +48,12 @@ class Ledger:
             certain: that it is damage; films are also made so.
 
         Raises:
-            MediaError: the policy is to fail.
+            MediaError: the policy is to fail; or the rest of the film is missing, and it is no file: then it is the
+                server that fails, not the film.
         """
+        if done == MISSING and isinstance(self._info.path, Address):
+            next_step = "Finished chunks are kept: the same command goes on when it can be read again."
+            raise MediaError(f"cannot read {self._info.path} to its end", what, next_step)
         if certain and self._policy == "fail":
             raise MediaError(
                 f"{self._info.path} is damaged",

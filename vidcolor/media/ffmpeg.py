@@ -9,8 +9,10 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import BinaryIO
 
+import av
 import imageio_ffmpeg
 
 from vidcolor.errors import MediaError
@@ -61,9 +63,10 @@ def run_ffmpeg(arguments: list[str], what: str, feed: Callable[[BinaryIO], None]
         if feed:
             try:
                 feed(process.stdin)
-                process.stdin.close()
-            except (BrokenPipeError, OSError) as error:  # it ended early: its own words say why
+            except (OSError, av.error.FFmpegError) as error:  # it ended early: its own words say why
                 broken = error
+            with suppress(OSError):
+                process.stdin.close()
         status = process.wait()
     except BaseException:
         process.kill()

@@ -61,7 +61,7 @@ class PacketReader:
             self._strict_stream.codec_context.options = dict(self._strictness)
 
     def _open_container(self) -> av.container.InputContainer:
-        return open_film(self.info.path)
+        return open_film(self.info.path, self.info.protocols)
 
     def _demux(self) -> Iterator[av.Packet]:
         return self._container.demux(self._stream)

@@ -12,6 +12,7 @@ from types import TracebackType
 import av
 
 from vidcolor.errors import MediaError, UsageError
+from vidcolor.media.address import Address, Source
 from vidcolor.media.opening import why_not_open
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.source import FilmSource
@@ -22,8 +23,10 @@ _READ = 1 << 20  # bytes that FFmpeg asks for at once
 _REMEDY = "Send it as NUT: ffmpeg -i FILM -f nut -c:v rawvideo -c:a copy - | vidcolor run - ..."
 
 
-def is_pipe(path: Path) -> bool:
+def is_pipe(path: Source) -> bool:
     """Whether a source can be read once only."""
+    if isinstance(path, Address):
+        return False
     try:
         mode = path.stat().st_mode
     except OSError:

@@ -102,7 +102,7 @@ class FiledStreams:
     """
 
     def __init__(self, info: FilmInfo, indices: list[int], piece: tuple[Fraction, Fraction | None] | None) -> None:
-        self.container = open_film(info.path)
+        self.container = open_film(info.path, info.protocols)
         self._piece = piece
         if piece and info.container in _INDEXED:
             self.container.seek(floor(piece[0] * av.time_base))

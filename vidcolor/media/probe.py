@@ -14,8 +14,9 @@ import av.logging
 from vidcolor.color.yuv import YuvFormat
 from vidcolor.config import MAX_PIXELS
 from vidcolor.errors import MediaError
+from vidcolor.media.address import Address, Source, source_of
 from vidcolor.media.hdr import HdrMetadata, dynamic_hdr, read_hdr, side_data
-from vidcolor.media.opening import open_film
+from vidcolor.media.opening import PLAYLIST, open_film
 from vidcolor.media.sequences import Sequence
 from vidcolor.media.times import timed, usual_duration
 
@@ -78,7 +79,7 @@ class Chapter:
 class FilmInfo:
     """A film, as found. `pts` are integers in units of `time_base` seconds, never counted from 0."""
 
-    path: Path
+    path: Source
     container: str  # FFmpeg's name of the demuxer
     streams: tuple[StreamInfo, ...]
     film: int  # index of the stream that is the film
@@ -103,6 +104,8 @@ class FilmInfo:
     deinterlace: str = ""  # how frames are made whole before they are handed on, as `deinterlaced` takes it; "": not
     dynamic_hdr: tuple[str, ...] = ()  # kinds of metadata that change from frame to frame, such as "HDR10+"
     sequence: Sequence | None = None  # the pictures that `path` is the pattern of; None: the film is one file
+    protocols: tuple[str, ...] = ()  # that were allowed, for `read_options`
+    stated_size: int = 0  # bytes of what is at an address, as the server says; 0: it does not, or it is a file
 
     @property
     def interlaced(self) -> bool:
@@ -118,33 +121,50 @@ class FilmInfo:
         return self.streams[self.film]
 
     @property
+    def playlist(self) -> bool:
+        """Whether `path` only names the files that hold the film."""
+        return self.container == PLAYLIST
+
+    @property
+    def place(self) -> str:
+        """The whole path, or the address."""
+        return str(self.path) if isinstance(self.path, Address) else str(self.path.resolve())
+
+    @property
     def size(self) -> int:
-        """Bytes of its file, or of all its pictures."""
+        """Bytes of its file, or of all its pictures; of a playlist, its own alone."""
+        if isinstance(self.path, Address):
+            return self.stated_size
         return self.path.stat().st_size if self.sequence is None else self.sequence.size()
 
     @property
     def changed(self) -> int:
-        """When it was last written to, in nanoseconds since the epoch."""
+        """When it was last written to, in nanoseconds since the epoch; 0 where no file system says it."""
+        if isinstance(self.path, Address):
+            return 0
         return self.path.stat().st_mtime_ns if self.sequence is None else self.sequence.changed()
 
 
 def probe(
-    path: Path,
-    opener: Callable[[Path], av.container.InputContainer] = open_film,
+    path: Source,
+    opener: Callable[[Path], av.container.InputContainer] | None = None,
     max_pixels: int = MAX_PIXELS,
+    protocols: tuple[str, ...] = (),
 ) -> FilmInfo:
     """Read everything about a film that later work needs; decodes its first frame.
 
     Args:
-        opener: what opens the film where it is not a file.
+        opener: what opens the film where that is not `open_film`.
         max_pixels: of a frame; a film of larger ones is refused before one is decoded.
+        protocols: that are allowed, as of `open_film`.
 
     Raises:
         UsageError: there is no such file, or it is a folder.
         MediaError: it cannot be read, holds no film, or holds one of a kind that cannot be coloured.
     """
-    path = Path(path)
-    with opener(path) as container:
+    path = source_of(path)
+    with opener(path) if opener else open_film(path, protocols) as container:
+        _refuse_endless(path, container)
         streams = tuple(_stream_info(stream) for stream in container.streams)
         film = _choose_film(path, streams, {s.index for s in container.streams if _is_one_picture(s)})
         stream = container.streams[film]
@@ -181,7 +201,16 @@ def probe(
             hdr=read_hdr(first),
             frames_flagged=first.interlaced_frame,
             dynamic_hdr=dynamic_hdr(first),
+            protocols=protocols,
+            stated_size=max(0, container.size) if isinstance(path, Address) else 0,
         )
+
+
+def _refuse_endless(path: Source, container: av.container.InputContainer) -> None:
+    """Refuse a playlist that still grows: it has no beginning to go back to and no end to wait for."""
+    if container.format.name == PLAYLIST and container.duration is None:
+        next_step = "Record it first, for instance with: ffmpeg -i ADDRESS -c copy FILM.mkv"
+        raise MediaError(f"cannot colour {path}", "it is a live stream", next_step)
 
 
 def _header_size(stream: av.VideoStream) -> tuple[int, int]:

@@ -16,11 +16,12 @@ import av
 import ffmpeg
 
 from vidcolor.errors import MediaError
+from vidcolor.media.address import Address
 from vidcolor.media.attachments import Attachment, take_out
-from vidcolor.media.copying import READ_OPTIONS, is_full_disk, stream_filter, without_damaged
+from vidcolor.media.copying import is_full_disk, stream_filter, without_damaged
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
 from vidcolor.media.formats import CODECS, Encoding, tick
-from vidcolor.media.opening import film_url
+from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sink import FIRST_PTS_TAG, FRAGMENTED, set_tags
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
@@ -215,9 +216,11 @@ def remux(
         try:
             write(plans)
         except MediaError as error:
-            fit = (
-                () if is_full_disk(error) else tuple(without_damaged(info, plans, output.suffix.lower(), Path(folder)))
-            )
+            if is_full_disk(error):
+                raise
+            if isinstance(info.path, Address):
+                raise MediaError(error.what, error.why, "If it is not the server that fails, fetch the film.") from error
+            fit = tuple(without_damaged(info, plans, output.suffix.lower(), Path(folder)))
             lost = [new.note for old, new in zip(plans, fit, strict=False) if new != old]
             if not lost:
                 raise
@@ -281,7 +284,7 @@ def _command(
     if rate is not None:
         shift = _decimal(timeline.dts[0] * timeline.base)
     joined = ffmpeg.input("pipe:0", format=CODECS[encoding.codec].pipe, itsoffset=shift)
-    source = ffmpeg.input(_SOURCE, **READ_OPTIONS, **_section(info, piece))
+    source = ffmpeg.input(_SOURCE, **read_options(info.path, info.protocols), **_section(info, piece))
     kept = [plan for plan in plans if plan.action in ("colour", "copy", "convert")]
     mapped = [joined["v:0"] if plan.action == "colour" else source[str(plan.stream.index)] for plan in kept]
     # Never found, and optional: it makes the source an input even where no stream of it is copied.
@@ -307,7 +310,8 @@ def _command(
     options.update({f"bsf:{film}": times} if rate is None else {f"r:{film}": rate})
     options.update(_container_options(info, encoding, film, suffix, tags))
     graph = ffmpeg.output(*mapped, _OUTPUT, **options)
-    graph = graph.global_args("-hide_banner", "-nostdin", "-loglevel", "error")
+    strict = ["-xerror"] if isinstance(info.path, Address) else []  # what cannot be read is not left out, but fails
+    graph = graph.global_args("-hide_banner", "-nostdin", "-loglevel", "error", *strict)
     command = ffmpeg.compile(graph, cmd=find_ffmpeg(), overwrite_output=True)
     # ffmpeg-python gives each option once; these are given several times.
     sets = [("-metadata", f"{name}={value}") for name, value in tags.items()]

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 
 from vidcolor.errors import MediaError, UsageError
+from vidcolor.media.address import Address, Source
 from vidcolor.media.opening import film_url
 from vidcolor.media.probe import UNSPECIFIED, FilmInfo, probe
 from vidcolor.media.sequences import Sequence, find_sequence, is_pattern, sequence_in
@@ -20,21 +21,23 @@ _TRANSFER = 801
 _DENSITY = {1: "printing density", 3: "logarithmic"}
 
 
-def read_film(source: Path, rate: Fraction | None, max_pixels: int) -> FilmInfo:
+def read_film(
+    source: Source, rate: Fraction | None, max_pixels: int, protocols: tuple[str, ...] = ()
+) -> FilmInfo:
     """What there is to know of a film: a file, or numbered pictures by their pattern or by the folder that holds them.
 
     Args:
         rate: frames a second of pictures; None for a file.
-        max_pixels: of a frame, as of `probe`.
+        max_pixels, protocols: as of `probe`.
 
     Raises:
         UsageError: pictures without a rate or a file with one; pictures that are not there.
         MediaError: it cannot be read, or is of a kind that cannot be coloured.
     """
-    if not is_pattern(source) and not (rate is not None and source.is_dir()):
+    if isinstance(source, Address) or not (is_pattern(source) or (rate is not None and source.is_dir())):
         if rate is not None:
             raise UsageError(f"--rate has no meaning for {source}", "it is no image sequence", "Leave it out.")
-        return probe(source, max_pixels=max_pixels)
+        return probe(source, max_pixels=max_pixels, protocols=protocols)
     if rate is None:
         raise UsageError(f"{source} has no frame rate", "it is an image sequence", "Give it: --rate 24")
     sequence = sequence_in(source) if source.is_dir() else find_sequence(source)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidcolor.errors import UsageError
+from vidcolor.media.address import Address, Source
 
 SEQUENCE_SUFFIXES = frozenset([".dpx", ".tif", ".tiff", ".png", ".jpg", ".jpeg"])
 _PATTERN = re.compile(r"([^%]*)%(?:0([1-9]\d?))?d([^%]*)")
@@ -53,8 +54,10 @@ class Sequence:
         return max(path.stat().st_mtime_ns for path in self.files)
 
 
-def is_pattern(path: Path) -> bool:
+def is_pattern(path: Source) -> bool:
     """Whether a path is a pattern of numbered pictures: PREFIX%dSUFFIX or %06d, and no file of just that name."""
+    if isinstance(path, Address):
+        return False
     return path.suffix.lower() in SEQUENCE_SUFFIXES and bool(_PATTERN.fullmatch(path.name)) and not path.exists()
 
 

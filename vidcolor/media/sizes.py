@@ -19,7 +19,8 @@ def bytes_beside(info: FilmInfo, places: Sequence[tuple[int, int]], length: Frac
         length: of the film, seconds. None: not known.
 
     Returns:
-        Bytes; never more than the file has, and that where the file cannot be read there.
+        Bytes; never more than the file has, and that where the file cannot be read there. A playlist does not say
+        how much the files have that it names.
     """
     size = info.size
     if info.sequence is not None:
@@ -31,13 +32,14 @@ def bytes_beside(info: FilmInfo, places: Sequence[tuple[int, int]], length: Frac
         found = sum(_bytes_between(info, first, end) for first, end in places)
     except av.error.FFmpegError:
         return size
-    return min(size, round(found * length / seen))
+    reckoned = round(found * length / seen)
+    return reckoned if info.playlist else min(size, reckoned)
 
 
 def _bytes_between(info: FilmInfo, first: int, end: int) -> int:
     """Bytes of packets of other streams that begin at pts of the film from `first` to before `end`."""
     found = 0
-    with open_film(info.path) as container:
+    with open_film(info.path, info.protocols) as container:
         container.seek(first, stream=container.streams[info.film])
         for packet in container.demux():
             if packet.dts is None or packet.time_base is None:

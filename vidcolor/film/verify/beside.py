@@ -25,8 +25,8 @@ def compare_streams(info: FilmInfo, made: FilmInfo, piece: bool) -> list[Finding
     plans = [plan for plan in plan_streams(info, suffix) if plan.action != "colour"]
     expected = [plan for plan in plans if plan.action not in ("drop", "remake")]
     partners = _partners(expected, [stream for stream in made.streams if stream.index != made.film])
-    old = read_contents(info.path, [plan.stream.index for plan in expected])
-    new = read_contents(made.path, [stream.index for stream in partners.values() if stream is not None])
+    old = read_contents(info, [plan.stream.index for plan in expected])
+    new = read_contents(made, [stream.index for stream in partners.values() if stream is not None])
     found = []
     for plan in plans:
         name, codec = _name(plan.stream), plan.stream.codec

@@ -16,6 +16,7 @@ from vidcolor.film.verify.beside import compare_chapters, compare_streams, compa
 from vidcolor.film.verify.finding import Finding
 from vidcolor.film.verify.frames import Clock, compare_frames
 from vidcolor.film.verify.luma import judge_luma
+from vidcolor.media.address import Source
 from vidcolor.media.formats import CODECS, Encoding, choose_encoding
 from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import UNSPECIFIED, FilmInfo, matrix_code, probe
@@ -27,7 +28,7 @@ _H273 = "H.273 number"
 class Verification:
     """What was compared, and what came of it."""
 
-    source: Path
+    source: Source
     output: Path
     findings: tuple[Finding, ...]
 
@@ -43,7 +44,7 @@ class Verification:
 
 
 def verify(
-    source: Path,
+    source: Source,
     output: Path,
     options: RunOptions | None = None,
     progress: Callable[[str, int, int | None], None] = lambda what, done, total: None,
@@ -55,7 +56,7 @@ def verify(
 
     Args:
         options: those that the output was made with; `codec`, `crf`, `preset`, `start`, `end`, `deinterlace` and
-            `on_damage` count.
+            `on_damage`, and `allow_protocol` of the source, count.
         progress: told what is being done, how many frames of it are done, and of how many.
 
     Raises:
@@ -64,7 +65,7 @@ def verify(
     """
     options = options or RunOptions()
     options.validate()
-    info, made = probe(source), probe(output)
+    info, made = probe(source, protocols=options.allow_protocol), probe(output)
     encoding = _encoding_of(info, made, options)
     info = encoding.prepare(info)
     info = replace(info, format=replace(info.format, depth=made.format.depth, full_range=made.format.full_range))
