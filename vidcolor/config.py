@@ -11,6 +11,7 @@ from pathlib import Path
 from vidcolor.errors import UsageError
 
 ON_DAMAGE = ("hold", "skip", "fail")
+DECODERS = ("cpu", "nvdec")
 MAX_PIXELS = 1 << 26  # 8192×8192; twice an 8K frame
 STDOUT_FORMATS = ("auto", "nut", "y4m")
 PROTOCOLS = ("http", "https", "crypto")
@@ -36,6 +37,7 @@ class RunOptions:
     rate: Fraction | None = None  # frames a second of an image sequence; None: the film says it
     stdout_format: str = "auto"  # of a film on standard output: one of STDOUT_FORMATS
     on_damage: str = "hold"  # what becomes of frames that cannot be decoded: one of ON_DAMAGE
+    decoder: str = "cpu"  # what decodes films: one of DECODERS
     deinterlace: bool = False  # make interlaced frames whole
     tag: bool = True  # say in the output's metadata that a machine chose the colours
     provenance: bool = False  # write a record of it beside the output
@@ -59,6 +61,11 @@ class RunOptions:
             _within("--threads", self.threads, 1, 1024)
         if self.on_damage not in ON_DAMAGE:
             raise UsageError(f"--on-damage cannot be '{self.on_damage}'", f"it can be {', '.join(ON_DAMAGE)}")
+        if self.decoder not in DECODERS:
+            raise UsageError(f"--decoder cannot be '{self.decoder}'", f"it can be {' or '.join(DECODERS)}")
+        if self.decoder == "nvdec" and self.on_damage == "fail":
+            why = "NVIDIA's decoder makes up for damage within a picture without a word"
+            raise UsageError("--on-damage fail cannot be kept with --decoder nvdec", why, "Use --decoder cpu.")
         if self.stdout_format not in STDOUT_FORMATS:
             raise UsageError(
                 f"--stdout-format cannot be '{self.stdout_format}'", f"it can be {', '.join(STDOUT_FORMATS)}"

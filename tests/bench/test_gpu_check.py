@@ -1,6 +1,7 @@
 """`make gpu-check`: what it writes, tried with a GPU that is only pretended."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from vidcolor.bench import gpu_check, network
 from vidcolor.bench.gpu_check import BEGIN, END, gpu_report, markdown, put_into
 from vidcolor.cli import main
 from vidcolor.errors import BackendError, VidcolorError
+from vidcolor.media import nvdec
+from vidcolor.media.ffmpeg import find_ffmpeg
 
 PAGE = Path(__file__).parents[2] / "docs" / "gpu.md"
 
@@ -24,7 +27,8 @@ def pretended(monkeypatch):
 
 @pytest.fixture
 def report(pretended):
-    return gpu_report([Path("no-such-film.mp4")], lambda text: None, networks=("lite",), repeats=3)
+    films = [Path("no-such-film.mp4")]
+    return gpu_report(films, films, lambda text: None, networks=("lite",), repeats=3)
 
 
 def test_the_report_has_figures_versions_and_what_is_missing(report):
@@ -73,6 +77,29 @@ def test_what_was_measured_before_an_accident_is_kept(pretended, tmp_path, monke
     assert "openvino" in (tmp_path / "page.md").read_text() and "old" not in (tmp_path / "page.md").read_text()
 
 
+@pytest.mark.parametrize("spoilt", [None, 30])
+def test_nvdec_is_compared_frame_by_frame(spoilt, report, samples, monkeypatch, tmp_path):
+    """A GPU that is only pretended, and one of whose frames may not be the CPU's."""
+    cut, count = tmp_path / "cut.mp4", iter(range(1000))
+    shorten = ["-i", samples / "film.mp4", "-frames:v", "40", "-an"]
+    subprocess.run([find_ffmpeg(), "-v", "error", *shorten, cut], check=True)
+
+    def decoded(packet, context):
+        frames = packet.decode() if packet.size else context.decode(None)
+        result = [frame.reformat(format="nv12", threads=1) for frame in frames]
+        for frame in result:
+            if next(count) == spoilt:
+                frame.planes[0].update(bytes(frame.planes[0].buffer_size))
+        return result
+
+    for name, value in {"device_obstacle": lambda: None, "accelerator": lambda: None, "downloaded": decoded}.items():
+        monkeypatch.setattr(nvdec, name, value)
+    figures = gpu_check._decoding(cut, print)
+    same = 40 if spoilt is None else 39
+    assert (figures["frames"], figures["same"]) == (40, same) and figures["nvdec_frames_per_second"] > 0
+    assert f"| cut.mp4 | h264, 640×480 yuv420p | {same} of 40 |" in markdown({**report, "decoding": [figures]})
+
+
 def test_a_page_without_a_place_is_refused():
     with pytest.raises(VidcolorError, match="figures"):
         put_into("nothing here", "figures")
@@ -81,4 +108,4 @@ def test_a_page_without_a_place_is_refused():
 @pytest.mark.skipif(find_gpu() is not None, reason="there is a GPU")
 def test_without_a_gpu_it_says_so():
     with pytest.raises(BackendError, match="no NVIDIA GPU"):
-        gpu_report([], lambda text: None)
+        gpu_report([], [], lambda text: None)

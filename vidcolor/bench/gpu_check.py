@@ -24,6 +24,7 @@ from vidcolor.models.registry import find_spec
 NETWORKS = ("resnet38", "lite")
 BATCHES = (1, 8, 32, 128)
 RES = 144
+_DEEP = ("-c:v", "libx265", "-preset", "fast", "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=error")
 REPEATS = 100
 PACKAGES = ("torch", *MODULES, "cuda-bindings", "onnx", "openvino", "av", "numpy")
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
@@ -32,6 +33,7 @@ Say = Callable[[str], None]
 
 def gpu_report(
     clips: Sequence[Path],
+    films: Sequence[Path],
     say: Say,
     networks: Sequence[str] = NETWORKS,
     repeats: int = REPEATS,
@@ -41,6 +43,7 @@ def gpu_report(
 
     Args:
         clips: films to colour with the whole command.
+        films: to decode, by the GPU and by the CPU.
         say: told what is being done, what came of it, and what cannot be.
         keep: given the report so far after every figure: the machine may be had for a while only.
 
@@ -61,6 +64,7 @@ def gpu_report(
         "gpu": {"name": gpu.name, "capability": gpu.capability, "memory": gpu.memory, "cuda": gpu.driver},
         "versions": versions(),
         "networks": [],
+        "decoding": [],
         "clips": [],
         "notes": notes,
     }
@@ -68,6 +72,11 @@ def gpu_report(
         result = {"model": name, "random_weights": False, "rows": [], "agreement": [], "table": []}
         report["networks"].append(result)
         _network(result, repeats, say, note, lambda: keep(report))
+    for film in films:
+        say(f"{film.name}: decoded by NVDEC and by the CPU")
+        if (figures := _decoding(film, note)) is not None:
+            report["decoding"].append(figures)
+        keep(report)
     for clip in clips:
         say(f"{clip.name}: the whole command")
         if (figures := _whole_command(clip, note)) is not None:
@@ -123,6 +132,28 @@ def _network(result: dict[str, Any], repeats: int, say: Say, note: Say, keep: Ca
         note(f"{name}: not measured, {error}")
 
 
+def _decoding(clip: Path, note: Say) -> dict[str, Any] | None:
+    try:
+        from vidcolor.bench.decoding import bench_decoding
+
+        result = bench_decoding(clip, 3)
+    except ModuleNotFoundError as error:
+        note(f"{clip.name}: NVDEC was not measured, {error.name} is not installed")
+        return None
+    except (VidcolorError, OSError) as error:
+        note(f"{clip.name}: NVDEC was not measured, {error}")
+        return None
+    info = result.info
+    return {
+        "clip": clip.name,
+        "film": f"{info.film_stream.codec}, {info.width}×{info.height} {info.pix_fmt}",
+        "frames": result.frames,
+        "same": result.same,
+        "cpu_frames_per_second": result.cpu,
+        "nvdec_frames_per_second": result.gpu,
+    }
+
+
 def _whole_command(clip: Path, note: Say) -> dict[str, Any] | None:
     try:
         from vidcolor.bench.pipeline import bench_pipeline
@@ -146,25 +177,12 @@ def _whole_command(clip: Path, note: Say) -> dict[str, Any] | None:
     }
 
 
-def enlarged(clip: Path, folder: Path) -> Path:
+def enlarged(clip: Path, folder: Path, name: str, *options: str) -> Path:
     """The clip at 1920×1080, as a film of that size to measure with."""
     from vidcolor.media.ffmpeg import find_ffmpeg
 
-    target = folder / f"{clip.stem}-1080p.mp4"
-    command = [
-        find_ffmpeg(),
-        "-v",
-        "error",
-        "-y",
-        "-i",
-        str(clip),
-        "-an",
-        "-vf",
-        "scale=1920:1080",
-        "-c:v",
-        "libx264",
-        str(target),
-    ]
+    target = folder / f"{clip.stem}-{name}"
+    command = [find_ffmpeg(), "-v", "error", "-y", "-i", clip, "-an", "-vf", "scale=1920:1080", *options, target]
     subprocess.run(command, check=True)
     return target
 
@@ -176,10 +194,19 @@ def clips_to_measure(samples: Path, folder: Path, say: Say) -> list[Path]:
         say("the whole command is not measured: there is no samples/film.mp4 here")
         return []
     try:
-        return [film, enlarged(film, folder)]
+        return [film, enlarged(film, folder, "1080p.mp4", "-c:v", "libx264")]
     except (ModuleNotFoundError, VidcolorError, OSError, subprocess.CalledProcessError) as error:
         say(f"no clip at 1080p: {error}")
         return [film]
+
+
+def films_to_decode(clips: Sequence[Path], folder: Path, say: Say) -> list[Path]:
+    """The clips, and the first at 1080p as 10-bit HEVC."""
+    try:
+        return [*clips, *(enlarged(clip, folder, "1080p-10bit.mkv", *_DEEP) for clip in clips[:1])]
+    except (ModuleNotFoundError, VidcolorError, OSError, subprocess.CalledProcessError) as error:
+        say(f"no clip of 10 bits: {error}")
+        return list(clips)
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -216,6 +243,18 @@ def markdown(report: dict[str, Any]) -> str:
         )
         for c in report["clips"]
     ]
+    decoded = [
+        (
+            d["clip"],
+            d["film"],
+            f"{d['same']} of {d['frames']}",
+            f"{d['cpu_frames_per_second']:.0f}",
+            f"{d['nvdec_frames_per_second']:.0f}",
+        )
+        for d in report["decoding"]
+    ]
+    header = ("clip", "film", "frames equal to the CPU's", "CPU, frames/s", "NVDEC, frames/s")
+    lines += ["Decoding, `--decoder nvdec` beside the CPU:", "", *_table(header, decoded), ""]
     lines += [
         "The whole command:",
         "",

@@ -14,6 +14,7 @@ import click
 
 from vidcolor import __version__
 from vidcolor.cli import verbose_option
+from vidcolor.errors import UsageError
 
 Check = tuple[str, bool | None, str]  # what, whether it works (None: not needed), what was found or how to mend it
 
@@ -24,7 +25,8 @@ Check = tuple[str, bool | None, str]  # what, whether it works (None: not needed
 def command(as_json: bool, verbose: bool) -> None:
     """Check this machine: what is found, what is missing, and the command that installs it.
 
-    Every backend and encoder is tried for real with two frames. Exit code 1 if something that `run` needs does not work.
+    OpenVINO, every encoder and the GPU's decoder are tried with two frames. Exit code 1 if something that `run` needs does
+    not work.
     """
     import json
 
@@ -36,7 +38,7 @@ def command(as_json: bool, verbose: bool) -> None:
         if as_json:
             click.echo(json.dumps({"type": "check", "name": check[0], "works": check[1], "found": check[2]}))
     if not as_json:
-        words = {True: "works", False: "FAILS", None: "absent"}
+        words = {True: "works", False: "FAILS", None: "unavailable"}
         console().print(
             table(("", "", "found, or how to install it"), [(n, words[ok], text) for n, ok, text in checks])
         )
@@ -50,20 +52,26 @@ def _checks() -> Iterator[Check]:
     yield "vidcolor", True, f"{__version__}, Python {sys.version.split()[0]}, {os.cpu_count()} cores"
     yield "PyAV", *_tried(_pyav)
     yield "ffmpeg", *_tried(_ffmpeg)
+    yield "run", *_tried(_auto)
     yield "OpenVINO", *_tried(_openvino)
     for name, codec in CODECS.items():
         with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
             works, found = _tried(lambda name=name, folder=folder: encode_two_frames(name, Path(folder)))
         yield f"encoder {name}", None if codec.hardware and not works else works, found
+    with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
+        works, found = _tried(lambda: _nvdec(Path(folder)))
+    yield "decoder nvdec", works or None, found
     yield "torch", *_optional("torch", "pip install 'vidcolor[train]'   (training, export, GPUs without TensorRT)")
-    yield "TensorRT", *_optional("tensorrt", "pip install 'vidcolor[tensorrt]'   (NVIDIA GPUs)")
-    yield "TensorRT-RTX", *_optional("tensorrt-rtx", "pip install 'vidcolor[tensorrt-rtx]'   (GeForce and RTX GPUs)")
+    yield "TensorRT", *_engines("tensorrt", "pip install 'vidcolor[tensorrt]'   (NVIDIA GPUs)")
+    yield "TensorRT-RTX", *_engines("tensorrt-rtx", "pip install 'vidcolor[tensorrt-rtx]'   (GeForce and RTX GPUs)")
     yield "GPU", *_gpu()
 
 
 def _tried(action: Callable[[], str]) -> tuple[bool, str]:
     try:
         return True, action()
+    except UsageError as error:  # what it could not be asked for; that is known here
+        return False, error.why
     except Exception as error:
         return False, " ".join(str(error).split())
 
@@ -82,6 +90,13 @@ def _ffmpeg() -> str:
     return f"{shown.splitlines()[0].split(' Copyright')[0]}, {program}"
 
 
+def _auto() -> str:
+    from vidcolor.backends.choose import choose_backend, choose_model
+
+    model, backend = choose_model("auto"), choose_backend("auto")
+    return f"by itself takes {model.name} ({model.reason}) on {backend.name} ({backend.reason})"
+
+
 def _openvino() -> str:
     """Two pictures through the shipped network."""
     import numpy as np
@@ -98,11 +113,34 @@ def _openvino() -> str:
     return f"{backend.info.version}, 2 frames in {backend.info.precision} on {backend.info.device}"
 
 
+def _nvdec(folder: Path) -> str:
+    """Two frames of H.264, which must be those of the CPU."""
+    from vidcolor.errors import MediaError
+    from vidcolor.media.nvdec import choose_decoder
+    from vidcolor.media.probe import probe
+    from vidcolor.media.trial import encode_two_frames
+
+    encode_two_frames("h264", folder)
+    _, otherwise = choose_decoder(probe(next(folder.glob("coloured*"))), "nvdec")
+    if otherwise:
+        raise MediaError("two frames of H.264 were not decoded by it", otherwise)
+    return "h264, 2 frames as the CPU decodes them"
+
+
 def _optional(package: str, remedy: str) -> tuple[bool | None, str]:
     try:
         return True, importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None, remedy
+
+
+def _engines(package: str, remedy: str) -> tuple[bool | None, str]:
+    """A TensorRT and whether it can run engines here; without a GPU, TensorRT-RTX can still build them."""
+    from vidcolor.backends.choose import obstacle
+
+    installed, found = _optional(package, remedy)
+    problem = obstacle(package)
+    return (installed, found) if not (installed and problem) else (None, f"{found} is installed, but {problem[0]}")
 
 
 def _gpu() -> tuple[bool | None, str]:

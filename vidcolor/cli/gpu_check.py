@@ -25,7 +25,15 @@ def command(samples: Path, write: Path | None, json_file: Path | None, verbose: 
 
     Figures are written as they come: what stops the check midway costs only what was not measured yet.
     """
-    from vidcolor.bench.gpu_check import clips_to_measure, gpu_report, markdown, put_into, require_gpu, scratch
+    from vidcolor.bench.gpu_check import (
+        clips_to_measure,
+        films_to_decode,
+        gpu_report,
+        markdown,
+        put_into,
+        require_gpu,
+        scratch,
+    )
     from vidcolor.files import write_whole
 
     def say(text: str) -> None:
@@ -41,6 +49,7 @@ def command(samples: Path, write: Path | None, json_file: Path | None, verbose: 
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
     with scratch() as folder:
-        report = gpu_report(clips_to_measure(samples, Path(folder), say), say, keep=keep)
+        clips = clips_to_measure(samples, Path(folder), say)
+        report = gpu_report(clips, films_to_decode(clips, Path(folder), say), say, keep=keep)
     keep(report)
     click.echo(markdown(report))

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from vidcolor.cli import verbose_option
-from vidcolor.config import ON_DAMAGE, PROTOCOLS, STDOUT_FORMATS, RunOptions, WorkOptions
+from vidcolor.config import DECODERS, ON_DAMAGE, PROTOCOLS, STDOUT_FORMATS, RunOptions, WorkOptions
 from vidcolor.errors import UsageError
 from vidcolor.media.address import Source, source_of
 
@@ -91,6 +91,13 @@ class Rate(click.ParamType):
     default=DEFAULTS["on_damage"],
     show_default=True,
     help="Frames that cannot be decoded: show the one before in their place, leave them out, or fail.",
+)
+@click.option(
+    "--decoder",
+    type=click.Choice(DECODERS),
+    default=DEFAULTS["decoder"],
+    show_default=True,
+    help="What decodes films; nvdec (NVIDIA GPUs) takes H.264, HEVC, VP8 and VP9, and sees less damage.",
 )
 @click.option("--deinterlace", is_flag=True, help="Make interlaced frames whole (bwdif). [they stay interlaced]")
 @click.option("--verify", is_flag=True, help="Compare the finished film with its source; see: vidcolor verify.")

@@ -112,7 +112,8 @@ class TextReport:
             f"  model {event['model']}: {event['model_reason']}; backend {event['backend']}: {event['backend_reason']}"
         )
         if event["kind"] == "film":
-            self._say(f"  {event['picture']}; encoder {event['encoder']}")
+            decoder = "" if event["decoder"] == "cpu" else f"; decoder {event['decoder']}"
+            self._say(f"  {event['picture']}{decoder}; encoder {event['encoder']}")
             for note in event["converted"]:
                 self._say(f"  converted: {note}")
             self._show_earlier_work(event)

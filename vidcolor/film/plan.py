@@ -24,8 +24,8 @@ from vidcolor.models.weights import Weights, find_weights
 CHUNK_SECONDS = 20  # long enough that the extra key frame costs nothing, short enough to lose little
 # Options that are in a plan as what they came to ("auto" and its choice are the same job), and those that only refuse.
 _ELSEWHERE = frozenset([
-    "model", "weights", "backend", "codec", "crf", "preset", "threads", "max_pixels", "max_frames", "stdout_format",
-    "tag", "provenance", "verify", "allow_protocol",
+    "model", "weights", "backend", "decoder", "codec", "crf", "preset", "threads", "max_pixels", "max_frames",
+    "stdout_format", "tag", "provenance", "verify", "allow_protocol",
 ])  # fmt: skip
 # Where plans differ in the first, differences that begin like the others follow from it.
 _LEADS = {
@@ -47,6 +47,7 @@ _NAMES = {
     "backend.precision": "the backend's precision",
     "backend.device": "the backend's device",
     "backend.version": "the backend's version",
+    "decoder": "--decoder",
     "threads": "--threads",
     "versions.vidcolor": "vidcolor's version",
     "versions.av": "PyAV's version",
@@ -123,6 +124,7 @@ class Plan:
             "model": self.spec.name,
             "weights": self.weights.hash,
             "options": options,
+            "decoder": self.info.decoder,
             "encoding": encoding,
             "backend": None if self.runtime is None else asdict(self.runtime),
             "threads": self.threads,

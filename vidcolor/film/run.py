@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from vidcolor.color.solve import ChromaTable
 from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.files import whole_file
-from vidcolor.film.chunk import Range, make_chunks, view_of
+from vidcolor.film.chunk import Range, make_chunks, open_at, view_of
 from vidcolor.film.disk import check_room, estimate, free_bytes, told_when_full
 from vidcolor.film.events import Event, Report, film_event, warning_event
 from vidcolor.film.journal import ChunkRecord, Journal
@@ -32,9 +32,12 @@ from vidcolor.film.work import WorkPlace, find_others, owned, work_place
 from vidcolor.media.address import Address, Source
 from vidcolor.media.damage import in_spans
 from vidcolor.media.formats import choose_encoding
+from vidcolor.media.nvdec import choose_decoder
+from vidcolor.media.probe import FilmInfo
 from vidcolor.media.remux import remux
 from vidcolor.media.sequence_source import read_film
 from vidcolor.media.sequences import is_pattern
+from vidcolor.media.source import FilmSource
 from vidcolor.media.standin import with_stand_in
 from vidcolor.media.streams import plan_streams
 from vidcolor.media.uncompressed import picture_encoding
@@ -59,6 +62,7 @@ def colour_film(
     """
     started = time.monotonic()
     info = read_film(source, options.rate, options.max_pixels, options.allow_protocol)
+    info = decoded_as_asked(info, options, report)
     named = output_for(source, output, many, "")
     suffix = named.suffix if output is not None and named == output else None
     choose = picture_encoding if is_pattern(named) else choose_encoding
@@ -116,6 +120,24 @@ def colour_film(
     )
 
 
+def decoded_as_asked(info: FilmInfo, options: RunOptions, report: Report) -> FilmInfo:
+    """The film with what decodes it; that it is not what `options` ask for is reported.
+
+    Raises:
+        UsageError: this machine has no such decoder.
+    """
+    info, otherwise = choose_decoder(info, options.decoder)
+    if otherwise:
+        report(warning_event(info.path, otherwise))
+    return info
+
+
+def tell_handed_over(film: FilmSource, report: Report) -> None:
+    """Report where a GPU's decoder did not go on."""
+    for text in film.take_handed_over():
+        report(warning_event(film.info.path, text))
+
+
 def check_conformance(source: Source, target: Path, options: RunOptions, report: Report) -> None:
     """Compare a finished film with its source, and report a `verify` event.
 
@@ -155,8 +177,14 @@ def _make_missing(
     """Make every chunk that is not done. Returns how many frames that were."""
     progress = Progress(plan, sum(record.frames for record in journal.done.values()), report)
     for span in missing(plan, journal):
-        for record in make_chunks(plan, span, place.folder, backend, clock, progress):
-            journal.add(record)
+        with (
+            open_at(plan.info, span.first_pts, plan.threads, plan.options.on_damage) as film,
+            closing(make_chunks(plan, span, place.folder, backend, clock, progress, film)) as records,
+        ):
+            for record in records:
+                journal.add(record)
+                tell_handed_over(film, report)
+            tell_handed_over(film, report)
     progress.show()
     return progress.made
 
@@ -305,6 +333,7 @@ def plan_event(
         **choices(plan, backend),
         "model_reason": plan.model.reason,
         "backend_reason": plan.backend.reason,
+        "decoder": info.decoder,
         "encoder": f"{_encoder(plan)}: {encoding.reason}",
         "converted": converted(plan),
         "chunks": plan.estimated_chunks and max(plan.estimated_chunks, chunks_done),

@@ -25,7 +25,16 @@ from vidcolor.film.outputs import check_output
 from vidcolor.film.pipeline import StageClock
 from vidcolor.film.plan import Plan, make_plan, piece_of
 from vidcolor.film.progress import Progress
-from vidcolor.film.run import choices, converted, figures, open_network, plan_event, statement
+from vidcolor.film.run import (
+    choices,
+    converted,
+    decoded_as_asked,
+    figures,
+    open_network,
+    plan_event,
+    statement,
+    tell_handed_over,
+)
 from vidcolor.media.address import Source
 from vidcolor.media.damage import Damage, in_spans
 from vidcolor.media.formats import choose_encoding
@@ -80,6 +89,7 @@ def colour_stream(
             info = probe(source, pipe.look, options.max_pixels)
         else:
             info = read_film(source, options.rate, options.max_pixels, options.allow_protocol)
+            info = decoded_as_asked(info, options, report)
         plan = _plan(info, output, options, overwrite)
         backend = open_network(plan, report)
         report(plan_event(plan, output, backend, 0, dry_run=dry_run))
@@ -93,6 +103,7 @@ def colour_stream(
         clock, progress = StageClock(), Progress(plan, 0, report)
         into = _into_pipe if output == STANDARD_OUTPUT else partial(_into_file, target=output, folder=work.folder)
         length, damage = into(plan, film, backend, clock, progress)
+        tell_handed_over(film, report)
     progress.show()
     return film_event(
         source,
@@ -126,6 +137,9 @@ def _check(source: Source, output: Path | None, options: RunOptions) -> None:
         raise UsageError("--start and --end need a film that can be sought", f"{source} is a pipe", next_step)
     if is_pipe(source) and options.rate is not None:
         raise UsageError(f"--rate has no meaning for {source}", "a pipe holds no image sequence", "Leave it out.")
+    if is_pipe(source) and options.decoder != "cpu":
+        next_step = "Leave it out."
+        raise UsageError(f"--decoder {options.decoder} is for files", f"{source} is a pipe", next_step)
     given = [name for name in _NOT_ENCODED if getattr(options, name) != getattr(RunOptions(), name)]
     if output == STANDARD_OUTPUT and given:
         why = "what goes to standard output is raw frames"

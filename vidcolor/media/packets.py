@@ -8,7 +8,8 @@ from fractions import Fraction
 
 import av
 
-from vidcolor.media.damage import MISSING, Ledger
+from vidcolor.media.damage import MISSING, Ledger, seconds
+from vidcolor.media.nvdec import decode, open_on_gpu
 from vidcolor.media.opening import open_film
 from vidcolor.media.probe import FilmInfo, is_rgb
 
@@ -39,6 +40,8 @@ class PacketReader:
         self._ledger = ledger
         self._key: int | None = None  # pts of the sound key frame that a new decoder begins with
         self._last_packet_pts = info.start_pts
+        self._handed_over: list[str] = []  # why and when the CPU took over from the GPU; once, and it keeps the film
+        self._trusts_gpu = info.decoder == "nvdec"
         self._open(careful=not self.reopens)
 
     def _open(self, careful: bool) -> None:
@@ -49,10 +52,13 @@ class PacketReader:
         same. A strict decoder beside it knows of errors that the patient one does not tell.
         """
         self._careful = careful
-        self._container = self._open_container()
+        fast = None if careful or not self._trusts_gpu else self._open_on_gpu()
+        self._on_gpu = fast is not None
+        self._container = fast or self._open_container()
         self._stream = self._container.streams[self.info.film]
-        self._stream.thread_type = "NONE" if careful else "FRAME"
-        self._stream.codec_context.thread_count = 1 if careful or _tells_late(self.info) else self._threads
+        alone = careful or self._on_gpu
+        self._stream.thread_type = "NONE" if alone else "FRAME"
+        self._stream.codec_context.thread_count = 1 if alone or _tells_late(self.info) else self._threads
         if not careful:
             self._stream.codec_context.options = dict(self._strictness)
         self._strict = self._open_container() if careful and self.reopens else None
@@ -62,6 +68,32 @@ class PacketReader:
 
     def _open_container(self) -> av.container.InputContainer:
         return open_film(self.info.path, self.info.protocols)
+
+    def _open_on_gpu(self) -> av.container.InputContainer | None:
+        try:
+            return open_on_gpu(self.info)
+        except (av.error.FFmpegError, RuntimeError) as error:
+            self._hand_over(self._last_packet_pts, error)
+            return None
+
+    def _hand_over(self, pts: int, error: BaseException | None) -> None:
+        """Leave the rest of the film to the CPU: NVDEC tells of little damage: where some is, more may be."""
+        self._trusts_gpu = False
+        why = getattr(error, "strerror", None) or str(error or "a frame is damaged")
+        at = seconds(pts - self.info.start_pts, self.info)
+        self._handed_over.append(f"from {at:.3f} s on decoded on the CPU, not by NVDEC: {why}")
+
+    def take_handed_over(self) -> list[str]:
+        """What is to be told of a GPU that did not decode all of the film; told once."""
+        told, self._handed_over[:] = list(self._handed_over), []
+        return told
+
+    def _decoded(self, packet: av.Packet) -> list[av.VideoFrame]:
+        """The frames that a packet finishes; an empty one: those that are left."""
+        context = self._stream.codec_context
+        if self._on_gpu:
+            return decode(packet, context, self.info.pix_fmt)
+        return packet.decode() if packet.size else context.decode(None)
 
     def _demux(self) -> Iterator[av.Packet]:
         return self._container.demux(self._stream)

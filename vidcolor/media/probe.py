@@ -103,6 +103,7 @@ class FilmInfo:
     frames_flagged: bool = False  # interlaced frames say so themselves; else, it is the container that does
     deinterlace: str = ""  # how frames are made whole before they are handed on, as `deinterlaced` takes it; "": not
     dynamic_hdr: tuple[str, ...] = ()  # kinds of metadata that change from frame to frame, such as "HDR10+"
+    decoder: str = "cpu"  # or "nvdec", once `choose_decoder` has found that it can be
     sequence: Sequence | None = None  # the pictures that `path` is the pattern of; None: the film is one file
     protocols: tuple[str, ...] = ()  # that were allowed, for `read_options`
     stated_size: int = 0  # bytes of what is at an address, as the server says; 0: it does not, or it is a file

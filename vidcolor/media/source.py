@@ -15,6 +15,7 @@ from vidcolor.media.damage import LEFT_OUT, PLACED, Damage, Ledger, seconds
 from vidcolor.media.deinterlace import deinterlaced
 from vidcolor.media.ffv1 import Ffv1Check
 from vidcolor.media.luma import LumaFrame, frame_copier, luma_reader
+from vidcolor.media.nvdec import UnlikeError
 from vidcolor.media.packets import SEEKABLE, Damaged, PacketReader
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.repair import MIN_STEP, Repair
@@ -107,7 +108,10 @@ class FilmSource(PacketReader):
                 try:
                     yield from self._placed(self._in_threads(start))
                     return
-                except Damaged:
+                except Damaged as damage:
+                    if self._on_gpu:
+                        begun = self.info.start_pts if self._start is None else self._start
+                        self._hand_over(self._repair.last.pts if self._repair.last else begun, damage.__cause__)
                     self._renew(careful=True)
             known = [pts for pts in (self._repair.last and self._repair.last.pts, self._key) if pts is not None]
             self._key = None
@@ -143,10 +147,10 @@ class FilmSource(PacketReader):
             context = self._stream.codec_context
             latest = max(latest, self._time(packet)) if packet.size and not packet.is_discard else latest
             try:
-                frames = packet.decode() if packet.size else context.decode(None)
+                frames = self._decoded(packet)
             except av.error.EOFError:
                 break
-            except av.error.FFmpegError as error:
+            except (av.error.FFmpegError, UnlikeError) as error:
                 raise Damaged from error
             for frame in frames:
                 if frame.is_corrupt or self._unlike(frame):
