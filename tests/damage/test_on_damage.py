@@ -306,3 +306,36 @@ def test_a_stream_that_cannot_be_copied_is_left_out_and_told(samples, tmp_path):
         for e in events
         if e["type"] == "warning"
     )
+
+
+PACES = {
+    "random": "select='eq(n,0)+gt(random(1),0.5)'",
+    "slower": "setpts='if(gt(N,40),PTS+(N-40)*0.2/TB,PTS)'",
+    "faster": "select='gte(n,80)+not(mod(n,4))'",
+}
+
+
+@pytest.mark.parametrize("pace", PACES)
+def test_a_film_of_variable_rate_is_not_damaged_for_it(pace, samples, tmp_path):
+    """NUT does not say how long a frame is shown."""
+    path = tmp_path / "film.nut"
+    form = ["-vf", f"scale=64:48,{PACES[pace]}", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-c:v", "rawvideo"]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", samples / "film.mp4", "-an", "-t", "8", *form, path], check=True)
+    shown, ledger = frames(probe(path), policy="fail")
+    times = [pts for _, _, pts, _ in stored(path)]
+    assert len(set(np.diff(times))) > 1 and [f[0] for f in shown] == times
+    assert ledger == ()
+
+
+@pytest.mark.parametrize("codec", ["rawvideo", "ffv1"])
+def test_frames_that_are_cut_out_of_a_steady_film_are_missed(codec, samples, tmp_path):
+    whole, path = tmp_path / "whole.nut", tmp_path / "film.nut"
+    form = ["-an", "-t", "3", "-vf", "scale=64:48", "-c:v", codec]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", samples / "film.mp4", *form, whole], check=True)
+    data, packets = whole.read_bytes(), stored(whole)
+    path.write_bytes(data[: packets[30][0]] + data[packets[36][0] :])
+    shown, ledger = frames(probe(path))
+    left = {f[0] for f in shown}
+    lost = [pts for _, _, pts, _ in packets if pts not in left]
+    assert len(lost) >= 5 and set(np.diff(lost)) == {packets[1][2] - packets[0][2]}  # one gap
+    assert [pts for pts, what in ledger if "there is no frame for" in what] == [lost[0]]

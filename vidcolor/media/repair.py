@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from vidcolor.media.damage import HELD, LASTING, LEFT_OUT, MENDED, MISSING, Ledger, promised_end, seconds
 from vidcolor.media.luma import LumaFrame
@@ -13,6 +13,17 @@ from vidcolor.media.times import FAR, usual_duration
 MAX_GAP = 10  # seconds without a good frame that one may stand in for; a longer gap is one in the film's clock
 MIN_STEP = 0.75  # usual durations between a frame that stands in and its neighbours: fields share a frame
 STEADY = 8  # frames that tell whether the rate is constant; and how far, in frames, a time may be ahead of its place
+RESUMED = 4  # frames at the same rate as before, that tell of a gap in a steady film from a change of its pace
+
+
+@dataclass(slots=True)
+class _Pause:
+    """Where a film that had been steady had no frame. All in ticks."""
+
+    pts: int  # of the first frame that is missing, if there was one
+    length: int
+    pace: int  # between two frames before it
+    resumed: int = 0  # frames that have come after it at that pace
 
 
 class Repair:
@@ -35,6 +46,7 @@ class Repair:
         self._usual = usual_duration(info.average_rate, info.time_base)
         self._promised = promised_end(info)
         self._steps: deque[int] = deque(maxlen=STEADY)  # between the times of the last frames
+        self._pause: _Pause | None = None
 
     def believed(self, time: int | None) -> int | None:
         """A packet's time, if it can be its true one."""
@@ -88,16 +100,31 @@ class Repair:
         return following is None or following - time >= least
 
     def note_gap(self, pts: int) -> None:
-        """Note where a film that went at a constant rate suddenly has no frame: what was there may be lost."""
+        """Note where a film that goes at a constant rate has no frame, and then goes on at it: what was there may be lost.
+
+        One that goes on at another pace is of variable rate: that a frame is shown longer is no sign of anything there.
+        """
         if self.last is None:
             return
         step, steps = pts - self.last.pts, self._steps
+        if self._pause is not None:
+            self._pause.resumed += 1
+            if abs(step - self._pause.pace) > 1:
+                self._pause = None
+            elif self._pause.resumed == RESUMED:
+                self._note_pause()
         if len(steps) == steps.maxlen and max(steps) - min(steps) <= 1 and step > 1.5 * max(steps):
-            missing = f"there is no frame for {seconds(step - max(steps), self._info):.3f} s"
-            self._ledger.add(self.last.pts + max(steps), missing, LASTING, certain=False)
+            self._pause = _Pause(self.last.pts + max(steps), step - max(steps), max(steps))
         steps.append(step)
 
+    def _note_pause(self) -> None:
+        if (pause := self._pause) is not None:
+            missing = f"there is no frame for {seconds(pause.length, self._info):.3f} s"
+            self._ledger.add(pause.pts, missing, LASTING, certain=False)
+            self._pause = None
+
     def check_end(self) -> None:
+        self._note_pause()
         ends = None if self.last is None else self.last.pts + self.last.duration
         if ends is not None and self._is_early(ends):
             self._ledger.add(ends, "the film ends earlier than its header says", MISSING)
