@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+import tifffile
 
 from vidcolor.config import RunOptions
 from vidcolor.errors import MediaError, UsageError
@@ -133,6 +134,43 @@ def test_luma_of_every_kind_of_picture_is_kept_within_a_code(suffix, pix_fmt, bi
         assert np.ptp(made.astype(int), axis=2).max() > 1 << (bits - 5)
     print(f"{suffix} {bits} bits: largest difference of luma {worst:.3f} of {(1 << bits) - 1}")
     assert worst <= 1
+
+
+STATEMENT = "Colour added by a machine"
+
+
+def says(path):
+    """What ffprobe tells of a picture, in words: the tags of its frame and of the file."""
+    command = ["ffprobe", "-v", "error", "-show_frames", "-show_format", "-of", "json", path]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("suffix", ["tif", "png", "dpx"])
+def test_every_picture_says_that_a_machine_coloured_it_unless_told_not_to(suffix, scans, tmp_path):
+    pictures = []
+    for name, tag in (("said", True), ("plain", False)):
+        colour(scans, tmp_path / f"{name}.%06d.{suffix}", end=Fraction(1, 8), tag=tag)
+        files = sorted(tmp_path.glob(f"{name}.*.{suffix}"))
+        assert len(files) == 3 and [STATEMENT in says(path) for path in files] == [tag] * 3
+        pictures.append([raw(path, "rgb48le", 3) for path in files])
+    assert np.array_equal(*pictures)
+    if suffix == "tif":
+        with tifffile.TiffFile(tmp_path / "said.000098.tif") as file:
+            assert STATEMENT in file.pages[0].description
+            assert np.array_equal(file.pages[0].asarray(), pictures[0][0])
+
+
+def test_pictures_with_and_without_the_statement_are_two_jobs(scans, tmp_path, monkeypatch):
+    monkeypatch.setattr("vidcolor.film.run.place_pictures", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        colour(scans, tmp_path / "f.%04d.tif", end=Fraction(1, 8))
+    monkeypatch.undo()
+    events = []
+    colour(scans, tmp_path / "f.%04d.tif", end=Fraction(1, 8), tag=False, report=events.append)
+    (plan,) = (e for e in events if e["type"] == "plan")
+    assert plan["chunks_done"] == 0
+    assert "the statement in every picture was Colour added" in plan["other_work"][0]["differs"][0]
+    assert STATEMENT not in says(tmp_path / "f.0098.tif")
 
 
 def test_dpx_does_not_say_that_video_is_linear_light(scans, tmp_path):

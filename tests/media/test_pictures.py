@@ -8,8 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from vidcolor.errors import MediaError, UsageError
+from vidcolor.media.marks import described
 from vidcolor.media.pictures import is_picture, read_picture, write_picture
 
 RNG = np.random.default_rng(3)
@@ -77,6 +80,61 @@ def test_a_turned_picture_comes_out_upright_with_its_metadata(tmp_path, suffix):
     assert again.luma.shape == GREY.T.shape, "turned once, not twice"
     (kind, exif), *_ = again.metadata
     assert kind == cv2.IMAGE_METADATA_EXIF and struct.unpack_from("<H", exif, 18) == (1,)
+
+
+WORDS = "Colour added by nobody."
+
+
+def said(path):
+    """What a picture says of itself, as Pillow reads it."""
+    with Image.open(path) as image:
+        image.load()
+        return image.info.get("Comment") or image.getexif().get(0x010E)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_a_picture_says_the_words_and_its_samples_do_not_change(tmp_path, suffix, depth):
+    pixels = coloured(GREY if depth == 8 else deep(GREY))
+    if depth == 16 and suffix in (".jpg", ".webp"):
+        pytest.skip("it holds 8 bits")
+    picture = read_picture(save(tmp_path / "p.png", pixels))
+    write_picture(tmp_path / f"said{suffix}", pixels, picture, WORDS)
+    write_picture(tmp_path / f"plain{suffix}", pixels, picture)
+    read = [cv2.imread(str(tmp_path / f"{name}{suffix}"), cv2.IMREAD_UNCHANGED) for name in ("said", "plain")]
+    assert np.array_equal(*read) and read[0].dtype == pixels.dtype
+    if suffix == ".tif":
+        with tifffile.TiffFile(tmp_path / "said.tif") as file:
+            assert file.pages[0].description == WORDS and file.pages[0].shape == pixels.shape
+    elif depth == 8:  # Pillow reads no RGB of 16 bits
+        assert said(tmp_path / f"said{suffix}") == WORDS and said(tmp_path / f"plain{suffix}") is None
+
+
+@pytest.mark.parametrize("order", ["II", "MM"])
+def test_a_photograph_keeps_its_own_description_and_all_else_in_its_exif(tmp_path, order):
+    exif = Image.Exif()
+    exif.endian = "<" if order == "II" else ">"
+    exif[0x010E], exif[0x0110] = "A street in Gruenau", "Box Brownie"
+    exif.get_ifd(0x8769)[0x9003] = "1931:05:02 11:00:00"
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.fromarray(GREY).save(tmp_path / "p.jpg", exif=exif)
+    picture = read_picture(tmp_path / "p.jpg")
+    write_picture(tmp_path / "q.jpg", coloured(picture.luma), picture, WORDS)
+    write_picture(tmp_path / "r.jpg", coloured(picture.luma), read_picture(tmp_path / "q.jpg"), WORDS)
+    for name in ("q.jpg", "r.jpg"):  # coloured once and twice
+        with Image.open(tmp_path / name) as image:
+            made = image.getexif()
+            assert made.endian == exif.endian
+            assert dict(made) | {0x8769: 0, 0x8825: 0} == {
+                0x010E: f"A street in Gruenau {WORDS}", 0x0110: "Box Brownie", 0x8769: 0, 0x8825: 0,
+            }  # fmt: skip
+            assert made.get_ifd(0x8769) == {0x9003: "1931:05:02 11:00:00"} and made.get_ifd(0x8825) == {1: "N"}
+
+
+@pytest.mark.parametrize("exif", [b"II", b"XX*\0\0\0\0\x08", b"II*\0\xff\0\0\0", b"MM\0*\0\0\0\x08\xff\xff", EXIF[:20]])
+def test_exif_without_a_directory_is_told(exif):
+    with pytest.raises(ValueError):
+        described(exif, WORDS)
 
 
 def test_names():

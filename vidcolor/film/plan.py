@@ -43,6 +43,7 @@ _NAMES = {
     "model": "--model",
     "weights": "the network's weights",
     "encoding.codec": "--codec",
+    "encoding.comment": "the statement in every picture",
     "backend.name": "--backend",
     "backend.precision": "the backend's precision",
     "backend.device": "the backend's device",

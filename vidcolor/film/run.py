@@ -67,6 +67,8 @@ def colour_film(
     suffix = named.suffix if output is not None and named == output else None
     choose = picture_encoding if is_pattern(named) else choose_encoding
     encoding = choose(info, options.codec, options.crf, options.preset, suffix, options.deinterlace)
+    if encoding.pictures and options.tag:
+        encoding = replace(encoding, comment=STATEMENT)
     target = output_for(source, output, many, encoding.suffix)
     check_output(source, target, overwrite)
     check_sidecar(target, options, overwrite)

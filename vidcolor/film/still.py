@@ -19,7 +19,7 @@ from vidcolor.config import RunOptions
 from vidcolor.files import whole_file
 from vidcolor.film.events import Event, Report, film_event, warning_event
 from vidcolor.film.outputs import check_output, output_for
-from vidcolor.film.provenance import check_sidecar, write_record
+from vidcolor.film.provenance import STATEMENT, check_sidecar, write_record
 from vidcolor.media.pictures import read_picture, write_picture
 from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import find_weights
@@ -101,7 +101,7 @@ def colour_still(
     if not dry_run:
         rgb = colourer.colour(picture.luma)
         with whole_file(target) as temporary:
-            write_picture(temporary, rgb, picture)
+            write_picture(temporary, rgb, picture, STATEMENT if options.tag else "")
         info = colourer.info
         facts |= {"backend": info.name, "precision": info.precision, "device": info.device}
         if options.provenance:

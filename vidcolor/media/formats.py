@@ -140,6 +140,7 @@ class Encoding:
     reason: str  # why this codec and container
     conversions: tuple[str, ...]  # what will not be as in the source, a sentence each
     deinterlace: str = ""  # as in FilmInfo
+    comment: str = ""  # what each picture says of itself, where every frame becomes one
 
     @property
     def pictures(self) -> bool:

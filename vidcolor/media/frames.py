@@ -16,6 +16,7 @@ from vidcolor.color.rgb import rgb_of_planes
 from vidcolor.errors import MediaError
 from vidcolor.files import sha256, sync_folder
 from vidcolor.media.formats import LIST_SUFFIX, Encoding
+from vidcolor.media.marks import with_words
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.remux import count_frames
 from vidcolor.media.sink import ChunkWriter
@@ -67,9 +68,11 @@ class FrameWriter:
         for packet in packets:
             self._put(packet.pts, bytearray(packet))
 
-    def _put(self, pts: int, data: bytearray) -> None:
+    def _put(self, pts: int, data: bytes | bytearray) -> None:
         if self._encoding.encoder == "dpx":
             data[_TRANSFER] = _BT709  # FFmpeg says "linear" of whatever it writes
+        if self._encoding.comment:
+            data = with_words(bytes(data), self._encoding.comment)
         path = self._folder / f"{pts:012}{self._encoding.suffix}"
         with open(path, "wb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, 0o666)) as file:
             file.write(data)

@@ -14,6 +14,7 @@ import numpy as np
 from vidcolor.config import MAX_PIXELS
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.media.luma import luma_of_rgb
+from vidcolor.media.marks import described, first_directory, with_words
 from vidcolor.media.probe import check_size
 
 PICTURE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp"])
@@ -117,7 +118,10 @@ def _carried(blocks: dict[int, bytes]) -> tuple[tuple[tuple[int, bytes], ...], l
     kept, dropped = [], []
     for kind, block in blocks.items():
         if kind == cv2.IMAGE_METADATA_EXIF:
-            kept.append((kind, _upright(block)))
+            try:
+                kept.append((kind, _upright(block)))
+            except ValueError as error:
+                dropped.append(f"the EXIF metadata are dropped: {error}")
         elif kind == cv2.IMAGE_METADATA_XMP or block[16:20] == b"RGB ":
             kept.append((kind, block))
         elif kind == cv2.IMAGE_METADATA_ICCP:
@@ -128,28 +132,26 @@ def _carried(blocks: dict[int, bytes]) -> tuple[tuple[tuple[int, bytes], ...], l
 
 
 def _upright(exif: bytes) -> bytes:
-    """EXIF with its orientation, which was applied, set to 1 (TIFF 6.0, section 2: the first directory)."""
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
-    try:
-        (directory,) = struct.unpack_from(f"{order}I", exif, 4)
-        (count,) = struct.unpack_from(f"{order}H", exif, directory)
-        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-            if struct.unpack_from(f"{order}H", exif, entry)[0] == _ORIENTATION:
-                upright = bytearray(exif)
-                struct.pack_into(f"{order}H", upright, entry + 8, 1)
-                return bytes(upright)
-    except struct.error:
-        pass  # no directory that can be read: nothing to set right
-    return exif
+    """EXIF with its orientation, which was applied, set to 1.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    order, places, _ = first_directory(exif)
+    upright = bytearray(exif)
+    if _ORIENTATION in places:
+        struct.pack_into(f"{order}H", upright, places[_ORIENTATION] + 8, 1)
+    return bytes(upright)
 
 
-def write_picture(path: Path, rgb: np.ndarray, picture: Picture) -> None:
+def write_picture(path: Path, rgb: np.ndarray, picture: Picture, words: str = "") -> None:
     """Write the coloured `picture`.
 
     Args:
         path: its suffix decides the format.
         rgb: (height, width, 3) uint8 or uint16, R'G'B', full range.
         picture: where its metadata come from.
+        words: that the file is to say of itself: in EXIF (JPEG, WebP), as TIFF's description, as PNG's comment.
 
     Raises:
         MediaError: the format cannot hold it, or the file cannot be written.
@@ -160,14 +162,16 @@ def write_picture(path: Path, rgb: np.ndarray, picture: Picture) -> None:
             f"cannot write {path}", f"{suffix} holds no 16-bit pictures", "Give a .png or .tiff name with -o."
         )
     options = _WEBP_LOSSLESS if suffix == ".webp" and picture.lossless else _WRITE.get(suffix, [])
-    kinds = [kind for kind, _ in picture.metadata]
-    blocks = [np.frombuffer(block, np.uint8) for _, block in picture.metadata]
+    metadata = dict(picture.metadata)
+    if words and suffix not in (".png", ".tif", ".tiff"):
+        metadata[cv2.IMAGE_METADATA_EXIF] = described(metadata.get(cv2.IMAGE_METADATA_EXIF, b""), words)
+    blocks = [np.frombuffer(block, np.uint8) for block in metadata.values()]
     try:
-        done, data = cv2.imencodeWithMetadata(suffix, np.ascontiguousarray(rgb[..., ::-1]), kinds, blocks, options)
+        done, data = cv2.imencodeWithMetadata(suffix, np.ascontiguousarray(rgb[..., ::-1]), [*metadata], blocks, options)
     except cv2.error as error:
         raise MediaError(
             f"cannot write {path}", f"{suffix} cannot hold it ({error.err})", "Give another name with -o."
         ) from error
     if not done:
         raise MediaError(f"cannot write {path}", f"OpenCV cannot encode {suffix}", "Give a .png or .jpg name with -o.")
-    path.write_bytes(data.tobytes())
+    path.write_bytes(with_words(data.tobytes(), words) if words else data.tobytes())
