@@ -159,6 +159,7 @@ def command(
         raise UsageError("--json cannot be used with -o -", "the film is on standard output", next_step)
     from vidcolor.cli.ui import JsonReport, TextReport
     from vidcolor.film.batch import run_batch
+    from vidcolor.film.pipeline import keep_freed_memory
 
     reports = [JsonReport()] if as_json else []
     text = TextReport(verbose, errors_only=quiet)
@@ -169,6 +170,7 @@ def command(
             each(event)
 
     _end_like_ctrl_c()
+    keep_freed_memory()
     work = WorkOptions(workdir, not no_resume, keep_work)
     try:
         summary = run_batch(
