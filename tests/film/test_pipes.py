@@ -157,6 +157,30 @@ def test_every_other_stream_that_nut_holds_goes_all_the_way(samples, tmp_path):
     assert b"Hello" in packets(out, 3)
 
 
+def test_what_is_left_out_when_a_pipe_becomes_a_file_is_an_event(with_sound, tmp_path, monkeypatch):
+    """The copying of streams is tested with damaged files; here, that what it says is told as for a file."""
+    from vidcolor.config import RunOptions
+    from vidcolor.film import stream
+
+    def with_loss(*arguments, say, **options):
+        say("audio stream 1 (pcm_s16le) is left out: it is damaged")
+        return remux(*arguments, say=say, **options)
+
+    remux, events, pipe = stream.remux, [], tmp_path / "pipe"
+    monkeypatch.setattr(stream, "remux", with_loss)
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(with_sound.read_bytes()))
+    writer.start()
+    options = RunOptions(codec="ffv1", res=32)
+    stream.colour_stream(
+        pipe, tmp_path / "out.mkv", False, options, overwrite=False, dry_run=False, report=events.append
+    )
+    writer.join()
+    assert [e["message"] for e in events if e["type"] == "warning"] == [
+        "audio stream 1 (pcm_s16le) is left out: it is damaged"
+    ]
+
+
 def test_y4m_comes_out_where_y4m_comes_in(with_sound, tmp_path):
     out = tmp_path / "out.y4m"
     feed = ffmpeg("-i", with_sound, "-f", "yuv4mpegpipe", "-")

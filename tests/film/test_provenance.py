@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+import sys
 from dataclasses import asdict
 from fractions import Fraction
 
@@ -109,8 +110,32 @@ def test_a_film_that_does_not_conform_is_kept_and_fails_the_run(piece, tmp_path,
     assert [event["conforms"] for event in events if event["type"] == "verify"] == [False]
 
 
-@pytest.mark.parametrize("option", ["verify", "provenance"])
-def test_what_cannot_be_compared_is_refused_before_work(option, samples, tmp_path):
-    with pytest.raises(UsageError, match=f"--{option} needs films that are one file"):
-        run(samples / "vfr10.mkv", tmp_path / "frame.%04d.png", **{option: True})
-    assert not list(tmp_path.iterdir())
+def test_sequences_have_records_of_all_their_pictures(samples, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "c.0900.png").write_bytes(b"of another run")
+    run(samples / "vfr10.mkv", tmp_path / "in.%04d.png", end=Fraction(1, 4))
+    sources = sorted(tmp_path.glob("in.*.png"))
+    run(tmp_path / "in.%04d.png", tmp_path / "out" / "c.%04d.png", overwrite=True, rate=Fraction(24), provenance=True)
+    record = json.loads((tmp_path / "out" / "c.%04d.png.provenance.json").read_text())
+    made = [tmp_path / "out" / path.name.replace("in", "c") for path in sources]
+    for name, pattern, files in (("source", "in.%04d.png", sources), ("output", "c.%04d.png", made)):
+        whole = b"".join(path.read_bytes() for path in files)
+        assert record[name] == {
+            "name": pattern, "first": 1, "last": len(files), "pictures": len(files),
+            "bytes": len(whole), "sha256": hashlib.sha256(whole).hexdigest(),
+        }  # fmt: skip
+    assert len(files) > 3 and record["shots"][0]["kind"] == "start"
+
+
+def test_a_film_from_a_pipe_has_a_record_of_all_that_came(piece, tmp_path):
+    nut = ["ffmpeg", "-v", "error", "-i", piece, "-frames:v", "12", "-c:v", "rawvideo", "-f", "nut", "-"]
+    sent = subprocess.run(nut, capture_output=True, check=True).stdout
+    command = [sys.executable, "-m", "vidcolor", "run", "-", "-q", "--provenance", "-o"]
+    subprocess.run([*command, tmp_path / "out.mkv"], input=sent, check=True)
+    record = json.loads((tmp_path / "out.mkv.provenance.json").read_text())
+    assert record["source"] == {"name": "stdin", "bytes": len(sent), "sha256": hashlib.sha256(sent).hexdigest()}
+    assert record["output"]["sha256"] == hashlib.sha256((tmp_path / "out.mkv").read_bytes()).hexdigest()
+    assert record["damaged"] == [] and record["encoder"].startswith("libx264") and len(record["shots"]) == 1
+    for arguments in ([*command, "-"], [*command[:-2], "--verify", "-o", tmp_path / "other.mkv"]):
+        refused = subprocess.run(arguments, input=sent, capture_output=True)
+        assert refused.returncode == 2 and not refused.stdout and b"needs" in refused.stderr

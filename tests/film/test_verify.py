@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import pytest
 
 from vidcolor.config import RunOptions
@@ -197,3 +199,79 @@ def test_exit_codes_table_and_json(pair, tmp_path):
     assert event["conforms"] is False and event["type"] == "verify" and Path(event["input"]) == source
     assert [f["what"] for f in event["findings"] if f["verdict"] == "differs"][0] == "audio stream 2 (fre)"
     assert "there is no such file" in missing.stderr
+
+
+@pytest.fixture(scope="module")
+def scans(rich, tmp_path_factory):
+    """12 frames of the film as 16-bit grey TIFF from number 98 on."""
+    folder = tmp_path_factory.mktemp("scans")
+    ffmpeg("-i", rich, "-frames:v", "12", "-vf", "format=gray16le", "-start_number", "98", folder / "s.%04d.tif")
+    return folder / "s.%04d.tif"
+
+
+@pytest.fixture(scope="module", params=["film", "scans"])
+def pictures(request, rich, scans, tmp_path_factory):
+    """A source, the pictures that were made of it, and the options."""
+    out = tmp_path_factory.mktemp("pictures") / "c.%04d.png"
+    if request.param == "film":
+        return rich, colour(rich, out, end=Fraction(1, 2)), {"end": Fraction(1, 2)}
+    return scans, colour(scans, out, rate=Fraction(24)), {"rate": Fraction(24)}
+
+
+def test_pictures_conform_to_the_film_or_the_pictures_that_they_are_made_of(pictures):
+    source, made, options = pictures
+    result = verify(source, made, RunOptions(**options))
+    assert result.conforms, result.findings
+    assert next(finding for finding in result.findings if finding.what == "frames").output == "12"
+
+
+def picture(pattern, number):
+    return pattern.with_name(pattern.name % number)
+
+
+def brighter(pattern, first):
+    path = picture(pattern, first + 5)
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    cv2.imwrite(str(path), pixels + 2)
+
+
+def exchanged(pattern, first):
+    one, other = picture(pattern, first + 2), picture(pattern, first + 9)
+    held = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(held)
+
+
+def renumbered(pattern, first):
+    for number in range(first + 11, first - 1, -1):
+        picture(pattern, number).rename(picture(pattern, number + 1))
+
+
+BROKEN_PICTURES = {
+    "a picture is missing": (lambda p, n: picture(p, n + 4).unlink(), {"frames", "timestamps"}),
+    "the last is missing": (lambda p, n: picture(p, n + 11).unlink(), {"frames", "timestamps"}),
+    "one too many": (lambda p, n: picture(p, n + 12).write_bytes(picture(p, n).read_bytes()), {"frames", "timestamps"}),
+    "one cut short": (lambda p, n: picture(p, n + 4).write_bytes(b""), {"frames", "timestamps"}),
+    "two codes brighter": (brighter, {"luma"}),
+    "two exchanged": (exchanged, {"luma"}),
+    "numbered from another": (renumbered, {"timestamps"}),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_PICTURES)
+def test_broken_pictures_are_noticed(name, pictures, tmp_path):
+    source, good, options = pictures
+    for path in good.parent.glob("c.*.png"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    spoil, noticed = BROKEN_PICTURES[name]
+    spoil(tmp_path / good.name, 98 if "rate" in options else 1)
+    assert noticed <= different(source, tmp_path / good.name, **options)
+
+
+def test_a_film_of_pictures_conforms_and_another_does_not(scans, tmp_path):
+    out = colour(scans, tmp_path / "out.mkv", rate=Fraction(24), codec="ffv1", verify=True)
+    assert command(scans, out, "--rate", "24").returncode == 0
+    ffmpeg("-i", out, "-vf", "lutyuv=y=val+1", "-c:v", "ffv1", tmp_path / "other.mkv")
+    other = command(scans, tmp_path / "other.mkv", "--rate", "24")
+    assert other.returncode == 1 and "luma" in other.stdout
+    assert command(scans, out).returncode == 2

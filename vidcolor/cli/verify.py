@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from vidcolor.cli import verbose_option
-from vidcolor.cli.run import FilmPath, Time
+from vidcolor.cli.run import FilmPath, Rate, Time
 from vidcolor.config import ON_DAMAGE, PROTOCOLS, RunOptions
 from vidcolor.media.address import Source
 
@@ -19,6 +19,7 @@ from vidcolor.media.address import Source
 @click.option("--codec", default="auto", help="Encoder of OUTPUT, where a codec has several: h264_nvenc.")
 @click.option("--crf", type=float, help="Quality that OUTPUT was encoded with. [the codec's default]")
 @click.option("--preset", help="Preset that OUTPUT was encoded with. [the codec's default]")
+@click.option("--rate", type=Rate(), help="Frames a second, where SOURCE is an image sequence.")
 @click.option("--start", type=Time(), help="OUTPUT is the piece of SOURCE from here.")
 @click.option("--end", type=Time(), help="OUTPUT is the piece of SOURCE up to this time.")
 @click.option("--deinterlace", is_flag=True, help="OUTPUT was made with --deinterlace.")
@@ -34,7 +35,8 @@ def command(source: Source, output: Path, as_json: bool, verbose: bool, **option
 
     Frames, every timestamp, luma, streams, languages, dispositions, durations, chapters, attachments and tags. Luma of
     a lossless output must be equal bit for bit; of a lossy one, PSNR-Y is held against a plain transcode with the same
-    encoder settings, which is made for it and takes its time. Exit code 0: it conforms. 1: it does not. 2: usage.
+    encoder settings, which is made for it and takes its time. Either may be numbered pictures, by their pattern
+    (out/frame.%06d.tif); luma of pictures must be equal within one code. Exit code 0: it conforms. 1: it does not. 2: usage.
     """
     from vidcolor.cli.ui import Ticker, console, findings_table
     from vidcolor.film.verify import verify

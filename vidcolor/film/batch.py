@@ -16,6 +16,7 @@ from vidcolor.film.still import colour_still
 from vidcolor.film.stream import colour_stream, is_stream, refuse_several
 from vidcolor.media.address import Source
 from vidcolor.media.pictures import is_picture
+from vidcolor.media.pipe_out import STANDARD_OUTPUT
 from vidcolor.media.sequences import is_pattern
 
 
@@ -74,8 +75,11 @@ def run_batch(
 def _way_of(source: Source, output: Path | None, work: WorkOptions, options: RunOptions) -> Callable[..., Event]:
     """What colours `source`."""
     if is_stream(source, output):
-        if asked := [name for name in ("provenance", "verify") if getattr(options, name)]:
-            raise UsageError(f"--{asked[0]} needs files", "a pipe cannot be read again", "Leave it out, or use files.")
+        if options.verify:
+            raise UsageError("--verify needs files", "a pipe cannot be read again", "Leave it out, or use files.")
+        if options.provenance and output == STANDARD_OUTPUT:
+            why = "its record stands beside it, and a pipe has no place"
+            raise UsageError("--provenance needs an output that is a file", why, "Leave it out, or give a file with -o.")
         return partial(colour_stream, work=work)
     still = isinstance(source, Path) and is_picture(source) and not is_pattern(source)
     return colour_still if still else partial(colour_film, work=work)

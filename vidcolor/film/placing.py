@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from vidcolor.files import sync_folder, whole_file
 from vidcolor.film.outputs import placing_mark
 from vidcolor.film.plan import Plan
 from vidcolor.media.frames import read_list
-from vidcolor.media.sequences import find_sequence
+from vidcolor.media.sequences import Sequence, find_sequence
 
 
-def place_pictures(plan: Plan, pattern: Path, chunks: Iterable[Path]) -> None:
+def place_pictures(plan: Plan, pattern: Path, chunks: Iterable[Path]) -> Sequence:
     """Give the pictures of all chunks their names: a sequence's own numbers, a film's from 1.
 
     A link costs no room and leaves the work folder whole until all is done, so an interruption here loses nothing.
+
+    Returns:
+        The pictures of this run, and no others that are there.
 
     Raises:
         MediaError: a chunk cannot be read.
@@ -25,14 +29,14 @@ def place_pictures(plan: Plan, pattern: Path, chunks: Iterable[Path]) -> None:
     named = find_sequence(pattern)
     mark = placing_mark(pattern)
     mark.touch()
-    count = 0
+    source, numbers = plan.info.sequence, []
     for chunk in chunks:
         for pts, picture, _ in read_list(chunk):
-            count += 1
-            source = plan.info.sequence
-            _put(picture, named.file(count if source is None else source.numbers[0] + pts))
+            numbers.append(len(numbers) + 1 if source is None else source.numbers[0] + pts)
+            _put(picture, named.file(numbers[-1]))
     sync_folder(pattern.parent)
     mark.unlink()
+    return replace(named, numbers=tuple(numbers))
 
 
 def _put(picture: Path, final: Path) -> None:

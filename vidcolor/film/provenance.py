@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,8 @@ from vidcolor.errors import UsageError
 from vidcolor.files import sha256, write_whole
 from vidcolor.film.journal import ChunkRecord
 from vidcolor.film.plan import Plan
+from vidcolor.media.pipe_in import PipeInput
+from vidcolor.media.sequences import Sequence
 
 STATEMENT = "Colour added by a machine (vidcolor): a guess, not a record."
 
@@ -35,10 +36,14 @@ def check_sidecar(target: Path, options: RunOptions, overwrite: bool) -> None:
         raise UsageError(f"{path} exists already", "it was not touched", "Add --overwrite, or move it away.")
 
 
-def write_record(source: Path, target: Path, options: RunOptions, facts: dict[str, Any]) -> None:
+def write_record(
+    source: Path | Sequence | PipeInput, target: Path, made: Path | Sequence, options: RunOptions, facts: dict[str, Any]
+) -> None:
     """Write the record of a finished output, whole or not at all. docs/json.md describes it.
 
     Args:
+        target: the output's name, or its pattern.
+        made: what was written; of pictures, those of this run.
         facts: what only the caller knows: model, weights, what ran it, shots.
     """
     record = {
@@ -46,19 +51,25 @@ def write_record(source: Path, target: Path, options: RunOptions, facts: dict[st
         "statement": STATEMENT,
         "vidcolor": __version__,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "source": _file(source),
-        "output": _file(target),
+        "source": _content(source),
+        "output": _content(made),
         "options": {name: None if value is None else value for name, value in asdict(options).items()},
         **facts,
     }
     write_whole(sidecar(target), (json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n").encode())
 
 
-def _file(path: Path) -> dict[str, Any]:
-    return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+def _content(what: Path | Sequence | PipeInput) -> dict[str, Any]:
+    if isinstance(what, PipeInput):
+        size, digest = what.content()
+        return {"name": what.path.name, "bytes": size, "sha256": digest}
+    if isinstance(what, Sequence):
+        ends = {"first": what.numbers[0], "last": what.numbers[-1], "pictures": len(what.numbers)}
+        return {"name": what.pattern.name, **ends, "bytes": what.size(), "sha256": sha256(*what.files)}
+    return {"name": what.name, "bytes": what.stat().st_size, "sha256": sha256(what)}
 
 
-def shots_of_records(plan: Plan, records: Sequence[ChunkRecord]) -> list[dict[str, Any]]:
+def shots_of_records(plan: Plan, records: list[ChunkRecord]) -> list[dict[str, Any]]:
     """The shots that were coloured each as one: times in seconds from the film's first frame, and the exact ones."""
     info = plan.info
     begins = [records[0].first_pts, *(pts for record in records for pts in record.shots if pts > records[0].first_pts)]

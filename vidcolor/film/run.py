@@ -36,7 +36,7 @@ from vidcolor.media.nvdec import choose_decoder
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.remux import remux
 from vidcolor.media.sequence_source import read_film
-from vidcolor.media.sequences import is_pattern
+from vidcolor.media.sequences import Sequence, is_pattern
 from vidcolor.media.source import FilmSource
 from vidcolor.media.standin import with_stand_in
 from vidcolor.media.streams import plan_streams
@@ -72,9 +72,6 @@ def colour_film(
     target = output_for(source, output, many, encoding.suffix)
     check_output(source, target, overwrite)
     check_sidecar(target, options, overwrite)
-    if (options.verify or options.provenance) and (info.sequence or encoding.pictures):
-        option = "--verify" if options.verify else "--provenance"
-        raise UsageError(f"{option} needs films that are one file", "a sequence is many", "Leave it out for sequences.")
     if options.provenance and (info.playlist or isinstance(source, Address)):
         why = f"what {'a playlist names' if info.playlist else 'is at an address'} has no hash of its own"
         raise UsageError(f"--provenance cannot be used with {source}", why, "Fetch the film first, or leave it out.")
@@ -96,13 +93,13 @@ def colour_film(
             report(warning_event(source, warning))
         with _told_when_interrupted(source, journal, report):
             made = _make_missing(plan, place, journal, backend, clock, report)
-            records = _join(plan, place, journal, clock, report)
+            records, finished = _join(plan, place, journal, clock, report)
         if not work.keep:
             shutil.rmtree(place.folder)
     seconds = time.monotonic() - started
     if options.provenance:
-        facts = {**choices(plan, backend), "encoder": _encoder(plan), "shots": shots_of_records(plan, records)}
-        write_record(source, target, options, {**facts, **_damage(plan, records)})
+        facts = {**facts_of_record(plan, backend, records), **_damage(plan, records)}
+        write_record(info.sequence or source, target, finished, options, facts)
     if options.verify:
         check_conformance(source, target, options, report)
     return film_event(
@@ -152,9 +149,15 @@ def check_conformance(source: Source, target: Path, options: RunOptions, report:
     report(result.event())
     if not result.conforms:
         wrong = "; ".join(f"{f.what} ({f.note})" if f.note else f.what for f in result.findings if f.differs)
+        rate = f" --rate {options.rate}" if options.rate else ""
         raise MediaError(
-            f"{target} does not conform to {source}", wrong, f"It is kept: vidcolor verify {source} {target}"
+            f"{target} does not conform to {source}", wrong, f"It is kept: vidcolor verify {source} {target}{rate}"
         )
+
+
+def facts_of_record(plan: Plan, backend: Backend, records: list[ChunkRecord]) -> dict[str, Any]:
+    """What made a film's colours, as its record says it."""
+    return {**choices(plan, backend), "encoder": _encoder(plan), "shots": shots_of_records(plan, records)}
 
 
 def _damage(plan: Plan, records: list[ChunkRecord]) -> dict[str, Any]:
@@ -191,8 +194,10 @@ def _make_missing(
     return progress.made
 
 
-def _join(plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock, report: Report) -> list[ChunkRecord]:
-    """Make the finished film of all chunks, which are returned in order."""
+def _join(
+    plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock, report: Report
+) -> tuple[list[ChunkRecord], Path | Sequence]:
+    """Make the finished film of all chunks. Returns them, in order, and the film or its pictures."""
     records = [journal.done[index] for index in sorted(journal.done)]
     if not records:
         why = "none in the piece asked for could be decoded"
@@ -200,8 +205,7 @@ def _join(plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock, rep
     chunks = [place.folder / record.file for record in records]
     if plan.encoding.pictures:
         with clock("name"):
-            place_pictures(plan, place.target, chunks)
-        return records
+            return records, place_pictures(plan, place.target, chunks)
     with whole_file(place.target, place.part) as temporary, clock("remux"):
         warn = lambda text: report(warning_event(plan.info.path, text))
         others = with_stand_in(plan.info, place.folder)
@@ -215,7 +219,7 @@ def _join(plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock, rep
             place.folder,
             warn,
         )
-    return records
+    return records, place.target
 
 
 def missing(plan: Plan, journal: Journal) -> Iterator[Range]:

@@ -105,6 +105,6 @@ def colour_still(
         info = colourer.info
         facts |= {"backend": info.name, "precision": info.precision, "device": info.device}
         if options.provenance:
-            write_record(source, target, options, {k: v for k, v in facts.items() if k != "output"})
+            write_record(source, target, target, options, {k: v for k, v in facts.items() if k != "output"})
     facts["converted"] = list(picture.dropped)
     return film_event(source, kind="picture", **facts, seconds=round(time.monotonic() - started, 3), dry_run=dry_run)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,15 +19,18 @@ from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.files import whole_file
 from vidcolor.film.chunk import Range, coloured_frames, make_chunks, open_at
-from vidcolor.film.events import Event, Report, film_event
+from vidcolor.film.events import Event, Report, film_event, warning_event
+from vidcolor.film.journal import ChunkRecord
 from vidcolor.film.outputs import check_output
 from vidcolor.film.pipeline import StageClock
 from vidcolor.film.plan import Plan, make_plan, piece_of
 from vidcolor.film.progress import Progress
+from vidcolor.film.provenance import check_sidecar, write_record
 from vidcolor.film.run import (
     choices,
     converted,
     decoded_as_asked,
+    facts_of_record,
     figures,
     open_network,
     plan_event,
@@ -84,7 +86,7 @@ def colour_stream(
     started = time.monotonic()
     _check(source, output, options)
     with ExitStack() as stack:
-        pipe = stack.enter_context(PipeInput(source)) if is_pipe(source) else None
+        pipe = stack.enter_context(PipeInput(source, options.provenance)) if is_pipe(source) else None
         if pipe:
             info = probe(source, pipe.look, options.max_pixels)
         else:
@@ -101,9 +103,16 @@ def colour_stream(
             else open_at(plan.info, plan.first_pts, plan.threads, options.on_damage)
         )
         clock, progress = StageClock(), Progress(plan, 0, report)
-        into = _into_pipe if output == STANDARD_OUTPUT else partial(_into_file, target=output, folder=work.folder)
-        length, damage = into(plan, film, backend, clock, progress)
+        if output == STANDARD_OUTPUT:
+            length, damage = _into_pipe(plan, film, backend, clock, progress)
+        else:
+            records = _into_file(plan, film, backend, clock, progress, output, work.folder, report)
+            length = records[-1].end_pts - records[0].first_pts
+            damage = [item for record in records for item in record.damage]
         tell_handed_over(film, report)
+        if options.provenance:
+            facts = {**facts_of_record(plan, backend, records), "damaged": damage, "ledger": in_spans(damage, info)}
+            write_record(pipe, output, output, options, facts)
     progress.show()
     return film_event(
         source,
@@ -156,6 +165,7 @@ def _plan(info: FilmInfo, output: Path, options: RunOptions, overwrite: bool) ->
     else:
         encoding = choose_encoding(info, options.codec, options.crf, options.preset, output.suffix, options.deinterlace)
         check_output(info.path, output, overwrite)
+        check_sidecar(output, options, overwrite)
     return make_plan(encoding.prepare(info), options, encoding, options.threads or os.cpu_count() or 1)
 
 
@@ -186,11 +196,11 @@ def _into_file(
     backend: Backend,
     clock: StageClock,
     progress: Progress,
-    *,
     target: Path,
     folder: Path | None,
-) -> tuple[int, list[Damage]]:
-    """Colour the film of a pipe into a file, by way of chunks. Returns its length in ticks, and its damage."""
+    report: Report,
+) -> list[ChunkRecord]:
+    """Colour the film of a pipe into a file, by way of chunks, which are returned in order."""
     with TemporaryDirectory(prefix=f".{target.name[:80]}.vidcolor-", dir=folder or target.parent) as name:
         work = Path(name)
         with StandIn(work / "others.nut", plan.info, film.container) as others:
@@ -201,8 +211,10 @@ def _into_file(
             raise _nothing(plan)
         chunks = [work / record.file for record in records]
         with whole_file(target) as temporary, clock("remux"):
-            remux(replace(plan.info, path=others.path), plan.encoding, chunks, temporary, statement(plan), scratch=work)
-    return records[-1].end_pts - records[0].first_pts, [item for record in records for item in record.damage]
+            warn = lambda text: report(warning_event(plan.info.path, text))
+            info = replace(plan.info, path=others.path)
+            remux(info, plan.encoding, chunks, temporary, statement(plan), scratch=work, say=warn)
+    return records
 
 
 @contextmanager

@@ -38,6 +38,8 @@ class Content:
 def read_contents(info: FilmInfo, indexes: list[int]) -> dict[int, Content]:
     """Packets of some streams, as far as the film can be read."""
     contents = {index: Content() for index in indexes}
+    if not indexes:
+        return contents
     with open_film(info.path, info.protocols) as container:
         packed = []
         for index in indexes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import stat
@@ -49,10 +50,15 @@ class PipeInput:
     """The bytes of a pipe. What is read of them to learn what film they are is kept, and read again with the film.
 
     Use it as a context manager; open the film by `look`, then by `read_on`.
+
+    Args:
+        hashed: keep a hash of all that comes, for `content`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hashed: bool = False) -> None:
         self.path = path
+        self._digest = hashlib.sha256() if hashed else None
+        self._size = 0
         self._pipe = os.dup(0) if path == STANDARD_INPUT else os.open(path, os.O_RDONLY)
         self._stopped, self._stop = os.pipe()
         self._head = bytearray()
@@ -107,11 +113,25 @@ class PipeInput:
         ready, _, _ = select.select([self._pipe, self._stopped], [], [])
         if self._stopped in ready:
             return b""
-        data = os.read(self._pipe, size)
+        data = self._next(size)
         if self._keep:
             self._head += data
             self._place += len(data)
         return data
+
+
+    def _next(self, size: int) -> bytes:
+        data = os.read(self._pipe, size)
+        self._size += len(data)
+        if self._digest is not None:
+            self._digest.update(data)
+        return data
+
+    def content(self) -> tuple[int, str]:
+        """How many bytes came, and their SHA-256; what comes behind the film is waited for, and counts."""
+        while self._next(_READ):
+            pass
+        return self._size, self._digest.hexdigest()
 
 
 class PipeSource(FilmSource):

@@ -110,6 +110,8 @@ def picture_encoding(
     conversions += alpha_loss(info)
     if info.sequence is None:
         conversions.append("pictures have no times: they are numbered from 1 in the order in which frames are shown")
+    if info.chapters or info.container_tags:
+        conversions.append("pictures hold no chapters and no tags of a film")
     if info.interlaced:
         conversions.append("pictures do not say that they are interlaced; no line of them is changed")
     if info.rotation:

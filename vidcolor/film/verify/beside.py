@@ -16,6 +16,7 @@ _OF_THE_FILE = frozenset(
 )
 # Between MPEG-TS and the others these are packed in another way: headers go into the packets or out of them.
 _REPACKED = frozenset(["aac", "h264", "hevc"])
+NO_TAGS = "pictures hold none of a film"
 _CHAPTER_SLACK = Fraction(1, 1000)  # seconds; MP4 players and FFmpeg count chapters in milliseconds
 
 
@@ -118,13 +119,15 @@ def _order(plans: list[StreamPlan], partners: dict[int, StreamInfo | None], made
     return Finding("streams beside the film", str(len(plans)), str(others), verdict, note)
 
 
-def compare_chapters(info: FilmInfo, made: FilmInfo, piece: bool) -> list[Finding]:
-    """Their number, times and names."""
+def compare_chapters(info: FilmInfo, made: FilmInfo, without: str) -> list[Finding]:
+    """Their number, times and names.
+
+    Args:
+        without: why the output has none; empty: it has those of the source.
+    """
     old, new = info.chapters, made.chapters
-    if piece:
-        verdict, note = (
-            ("differs", "a piece has none") if new else ("stated" if old else "same", "a piece has none" if old else "")
-        )
+    if without:
+        verdict, note = ("differs", without) if new else ("stated" if old else "same", without if old else "")
         return [Finding("chapters", str(len(old)), str(len(new)), verdict, note)]
     faults = [] if len(old) == len(new) else ["their numbers differ"]
     for number, (before, after) in enumerate(zip(old, new, strict=False), 1):
@@ -136,7 +139,10 @@ def compare_chapters(info: FilmInfo, made: FilmInfo, piece: bool) -> list[Findin
 
 
 def compare_tags(info: FilmInfo, made: FilmInfo) -> list[Finding]:
-    """The container's tags: every one of the source's is in the output."""
+    """The container's tags: every one of the source's is in the output, unless that is pictures, which have none."""
+    if made.sequence is not None:
+        verdict, note = ("stated", NO_TAGS) if info.container_tags else ("same", "")
+        return [Finding("tags", str(len(info.container_tags)), "0", verdict, note)]
     old, new = ({name.lower(): value for name, value in each.container_tags} for each in (info, made))
     wanted = {name: value for name, value in old.items() if name not in _OF_THE_FILE}
     lost = [

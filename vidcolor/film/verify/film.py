@@ -12,14 +12,17 @@ from typing import Any
 from vidcolor.config import RunOptions
 from vidcolor.errors import UsageError
 from vidcolor.film.plan import piece_of
-from vidcolor.film.verify.beside import compare_chapters, compare_streams, compare_tags
+from vidcolor.film.verify.beside import NO_TAGS, compare_chapters, compare_streams, compare_tags
 from vidcolor.film.verify.finding import Finding
-from vidcolor.film.verify.frames import Clock, compare_frames
+from vidcolor.film.verify.frames import Clock, Numbering, compare_frames
 from vidcolor.film.verify.luma import judge_luma
 from vidcolor.media.address import Source
 from vidcolor.media.formats import CODECS, Encoding, choose_encoding
 from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import UNSPECIFIED, FilmInfo, matrix_code, probe
+from vidcolor.media.sequence_source import read_film
+from vidcolor.media.sequences import is_pattern
+from vidcolor.media.uncompressed import picture_encoding
 
 _H273 = "H.273 number"
 
@@ -55,8 +58,9 @@ def verify(
     and thrown away.
 
     Args:
-        options: those that the output was made with; `codec`, `crf`, `preset`, `start`, `end`, `deinterlace` and
-            `on_damage`, and `allow_protocol` of the source, count.
+        source, output: a film; or pictures, by their pattern, and the source's by their folder too.
+        options: those that the output was made with; `codec`, `crf`, `preset`, `start`, `end`, `deinterlace`,
+            `on_damage`, and `rate`, `max_pixels` and `allow_protocol` of the source count.
         progress: told what is being done, how many frames of it are done, and of how many.
 
     Raises:
@@ -65,12 +69,13 @@ def verify(
     """
     options = options or RunOptions()
     options.validate()
-    info, made = probe(source, protocols=options.allow_protocol), probe(output)
+    info = read_film(source, options.rate, options.max_pixels, options.allow_protocol)
+    made = _read_output(output, info, options)
     encoding = _encoding_of(info, made, options)
     info = encoding.prepare(info)
     info = replace(info, format=replace(info.format, depth=made.format.depth, full_range=made.format.full_range))
     piece = piece_of(info, options)
-    clock = Clock(info, output.suffix.lower(), piece)
+    clock = Numbering(info, made, piece) if made.sequence else Clock(info, output.suffix.lower(), piece)
     threads = options.threads or os.cpu_count() or 1
     tally = compare_frames(info, made, clock, threads, options.on_damage, progress)
     findings = [
@@ -79,13 +84,24 @@ def verify(
     ]
     findings += compare_picture(info, made, encoding)
     findings += compare_streams(info, made, piece is not None)
-    findings += compare_chapters(info, made, piece is not None)
+    without = NO_TAGS if made.sequence else "a piece has none" if piece else ""
+    findings += compare_chapters(info, made, without)
     findings += compare_tags(info, made)
     return Verification(source, output, tuple(findings))
 
 
+def _read_output(output: Path, info: FilmInfo, options: RunOptions) -> FilmInfo:
+    """What there is to know of an output; luma of pictures is that of the source's matrix, which they do not say."""
+    if not is_pattern(output):
+        return probe(output)
+    made = read_film(output, options.rate or info.average_rate or Fraction(25), options.max_pixels)
+    return replace(made, format=replace(made.format, matrix=info.format.matrix))
+
+
 def _encoding_of(info: FilmInfo, made: FilmInfo, options: RunOptions) -> Encoding:
     """How `run` writes such a file; a codec that it does not write is a finding about luma, later."""
+    if made.sequence is not None:
+        return picture_encoding(info, suffix=made.path.suffix, deinterlace=options.deinterlace)
     codec, suffix = made.film_stream.codec, made.path.suffix.lower()
     known = sorted({suffix for each in CODECS.values() for suffix in each.suffixes})
     if suffix not in known:
@@ -105,20 +121,11 @@ def compare_picture(info: FilmInfo, made: FilmInfo, encoding: Encoding) -> list[
     pairs = [
         ("size", (info.width, info.height), (made.width, made.height)),
         ("sample aspect ratio", sar, made.sar or (Fraction(1) if sar == 1 else None)),
-        ("display matrix", info.display_matrix, made.display_matrix),
         ("bits of luma", encoding.format.depth, made.format.depth),
         ("full range", encoding.format.full_range, made.format.full_range),
-        ("field order", info.field_order if encoding.interlaced else "progressive", made.field_order),
     ]
-    for name, wanted, found in (
-        ("matrix", matrix_code(info), made.tags.matrix),
-        ("primaries", info.tags.primaries, made.tags.primaries),
-        ("transfer", info.tags.transfer, made.tags.transfer),
-    ):
-        if wanted != UNSPECIFIED:
-            pairs.append((f"{name} ({_H273})", wanted, found))
-    if info.hdr is not None and carries_hdr(encoding.encoder) and not info.hdr.near(made.hdr):
-        pairs.append(("HDR metadata", info.hdr, made.hdr))
+    if not encoding.pictures:
+        pairs += _said_of_film(info, made, encoding)
     wrong = [Finding(name, str(wanted), str(found), "differs") for name, wanted, found in pairs if wanted != found]
     stated = "; ".join(encoding.conversions)
     names = f"{made.width}×{made.height} {made.pix_fmt}, {made.field_order}"
@@ -130,3 +137,21 @@ def compare_picture(info: FilmInfo, made: FilmInfo, encoding: Encoding) -> list[
         stated,
     )
     return wrong or [whole]
+
+
+def _said_of_film(info: FilmInfo, made: FilmInfo, encoding: Encoding) -> list[tuple[str, Any, Any]]:
+    """What only films say of themselves: its name, what the output is to say, what it says."""
+    pairs = [
+        ("display matrix", info.display_matrix, made.display_matrix),
+        ("field order", info.field_order if encoding.interlaced else "progressive", made.field_order),
+    ]
+    for name, wanted, found in (
+        ("matrix", matrix_code(info), made.tags.matrix),
+        ("primaries", info.tags.primaries, made.tags.primaries),
+        ("transfer", info.tags.transfer, made.tags.transfer),
+    ):
+        if wanted != UNSPECIFIED:
+            pairs.append((f"{name} ({_H273})", wanted, found))
+    if info.hdr is not None and carries_hdr(encoding.encoder) and not info.hdr.near(made.hdr):
+        pairs.append(("HDR metadata", info.hdr, made.hdr))
+    return pairs

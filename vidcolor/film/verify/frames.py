@@ -14,7 +14,8 @@ from vidcolor.errors import MediaError
 from vidcolor.film.verify.finding import Finding
 from vidcolor.media.formats import tick
 from vidcolor.media.probe import FilmInfo
-from vidcolor.media.source import FilmSource, LumaFrame
+from vidcolor.media.sequence_source import open_source
+from vidcolor.media.source import LumaFrame
 
 Progress = Callable[[str, int, int | None], None]
 NAMED = 3  # times that a finding names before it says "and so on"
@@ -52,6 +53,31 @@ class Clock:
         return self.first <= pts and (self.end is None or pts < self.end)
 
 
+class Numbering(Clock):
+    """When the picture is shown that a frame of the source becomes, in the output's own rate.
+
+    A sequence keeps its numbers; the frames of a film are numbered from 1.
+
+    Args:
+        info, piece: as of `Clock`.
+        made: of the output, a sequence.
+    """
+
+    def __init__(self, info: FilmInfo, made: FilmInfo, piece: tuple[int, int | None] | None) -> None:
+        super().__init__(info, made.path.suffix, piece)
+        self._source, self._made, self._frames = info.sequence, made, 0
+
+    def __call__(self, pts: int) -> Fraction:
+        """To be asked once for each frame, in order."""
+        self._frames += 1
+        number = self._frames if self._source is None else self._source.numbers[0] + pts
+        return (number - self._made.sequence.numbers[0]) * self._made.time_base
+
+    @property
+    def exact(self) -> bool:
+        return True
+
+
 @dataclass(slots=True)
 class Tally:
     """Frames of both films. Times are seconds in the output."""
@@ -64,6 +90,7 @@ class Tally:
     unlike: bool = False  # sizes differ: luma cannot be compared
     damage: list[str] = field(default_factory=list)  # what could not be decoded in the output
     stated: int = 0  # how many times the source is damaged
+    worst: float = 0  # of pictures: the largest difference of a luma sample, codes
 
     def findings(self, clock: Clock, time_base: Fraction) -> list[Finding]:
         """About frames and times."""
@@ -116,7 +143,11 @@ def compare_frames(
     """
     tally = Tally(unlike=(info.width, info.height) != (made.width, made.height))
     start = clock.first if clock.first > info.start_pts else None
-    with FilmSource(info, threads, start, on_damage) as source, FilmSource(made, threads) as output:
+    numbered = made.sequence is not None  # a picture that is missing is to be missed, not held
+    with (
+        open_source(info, threads, start, on_damage) as source,
+        open_source(made, threads, None, "skip" if numbered else "hold") as output,
+    ):
         ours = _readable(iter(output), tally)
         shown = next(ours, None)
         for frame in takewhile(lambda frame: clock.holds(frame.pts), source):
@@ -127,6 +158,8 @@ def compare_frames(
             if shown is not None and shown.pts * made.time_base == time:
                 if not tally.unlike:
                     tally.errors.append((frame.pts, cv2.norm(frame.y, shown.y, cv2.NORM_L2SQR)))
+                    if numbered:
+                        tally.worst = max(tally.worst, cv2.norm(frame.y, shown.y, cv2.NORM_INF))
                 shown = next(ours, None)
             else:
                 tally.missing.append(time)
@@ -135,7 +168,8 @@ def compare_frames(
         while shown is not None:
             tally.extra.append(shown.pts * made.time_base)
             shown = next(ours, None)
-        tally.damage += [what for _, what in output.damage]
+        if not numbered or tally.missing:  # numbers that the source lacks too are no fault
+            tally.damage += [what for _, what in output.damage]
         tally.stated = source.damaged
     return tally
 

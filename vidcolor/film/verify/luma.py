@@ -17,6 +17,7 @@ from vidcolor.film.verify.frames import Progress, Tally
 from vidcolor.media.formats import Encoding
 from vidcolor.media.probe import FilmInfo, probe
 from vidcolor.media.sink import ChunkWriter
+from vidcolor.media.sequence_source import open_source
 from vidcolor.media.source import FilmSource
 
 # How far PSNR-Y may lie below the plain transcode's, dB: colour shifts a coder's decisions a little, about single frames
@@ -43,6 +44,10 @@ def judge_luma(
     unequal = [pts for pts, error in tally.errors if error]
     if not unequal:
         return Finding("luma", source, f"{pairs} equal bit for bit", "same")
+    if encoding.pictures:
+        codes = f"within {tally.worst:g} of {info.format.peak} codes"
+        rounded = "R'G'B' is rounded channel by channel"
+        return Finding("luma", source, codes, "stated" if tally.worst <= 1 else "differs", rounded)
     if encoding.lossless:
         first = float(unequal[0] * info.time_base)
         note = f"the first that is not is at {first:.4f} s of the source"
@@ -93,8 +98,8 @@ def plain_transcode(
     start = begin if begin > info.start_pts else None
     with (
         TemporaryDirectory(prefix="vidcolor-") as folder,
-        FilmSource(info, threads, start, on_damage) as encoded,
-        FilmSource(info, threads, start, on_damage) as compared,
+        open_source(info, threads, start, on_damage) as encoded,
+        open_source(info, threads, start, on_damage) as compared,
     ):
         path, done = Path(folder) / f"plain{encoding.chunk_suffix}", 0
         frames = takewhile(lambda frame: frame.pts <= end, encoded)
