@@ -113,6 +113,16 @@ def test_the_timing_cache_is_written_and_read_again(library, lite, tmp_path):
     assert order_timing(as_tensorrt, lite, tmp_path)
     (tmp_path / "timing.cache").write_bytes(b"")  # an earlier build was the first
     assert order_timing(as_tensorrt, lite, tmp_path) and len(list(tmp_path.iterdir())) == 1
+    (tmp_path / "timing.cache").write_bytes(b"of no use" * 20)
+    assert b"of no use" not in order_timing(as_tensorrt, lite, tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_timing_cache_that_cannot_be_written_costs_no_engine(library, lite, tmp_path):
+    (tmp_path / "file").touch()
+    as_tensorrt = dataclasses.replace(library, name="tensorrt")
+    graph, shapes = typed_graph(lite.path, "fp16"), shapes_for(PROFILE, 32, 48, 16)
+    assert len(build(as_tensorrt, graph, shapes, PROFILE, tmp_path / "file" / "timing.cache").data) > 1000
 
 
 def order_timing(library, lite, folder):
@@ -200,6 +210,14 @@ def test_without_a_gpu_running_is_refused_in_words(order, lite):
     data = engine_supply.make(order, engine_supply.engine_folder())[0]
     with pytest.raises(BackendError, match="cannot use the engine on this GPU.*driver"):
         TensorRtDevice(order.library, data, 64, 96, 2, "fp16")
+
+
+def test_the_library_itself_refuses_an_engine_that_is_cut_short(order, built):
+    """Should its card lie: nothing of it is run."""
+    from vidcolor.backends.tensorrt import TensorRtDevice
+
+    with pytest.raises(BackendError, match="cannot use the engine on this GPU.*size.*Build it again"):
+        TensorRtDevice(order.library, built.data[: len(built.data) // 2], 64, 96, 2, "fp16")
 
 
 @pytest.mark.skipif(find_gpu() is None, reason="an EngineInspector needs an engine, and that a GPU")

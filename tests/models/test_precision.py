@@ -131,13 +131,62 @@ def test_torch_runs_the_float16_graph_too(lite):
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("int8", 1.0), ("fp8", 3.0)])
 def test_quantised_graphs_colour_alike(lite, precision, tolerance):
-    pytest.importorskip("torch")
-    calibration = [light(1, 64, 96, seed) for seed in range(1, 9)]
+    """In ONNX Runtime and in torch; and as alike as `bench --check` wants it."""
+    torch = pytest.importorskip("torch")
+    from vidcolor.bench.agreement import compare
+    from vidcolor.models.onnx_torch import OnnxNetwork
+
+    calibration = [light(1, 64, 96, seed) for seed in range(1, 4)]
     graph = typed_graph(lite, precision, calibration)
     operators = [node.op_type for node in onnx.load_from_string(graph).graph.node]
     assert operators.count("QuantizeLinear") > 50 and operators.count("Conv") == 59
-    difference = np.abs(run(graph, light()) - run(load_float32(lite), light())).mean()
-    assert 0.01 < difference < tolerance  # Lab units
+    exact = run(load_float32(lite), light())
+    with torch.inference_mode():
+        in_torch = OnnxNetwork(onnx.load_from_string(graph))(torch.from_numpy(light())).numpy()
+    for ab in (run(graph, light()), in_torch):
+        assert 0.01 < np.abs(ab - exact).mean() < tolerance  # Lab units
+        assert compare("", precision, light(), ab, exact).holds
+
+
+def test_resnet38_bears_being_quantised():
+    """All of its convolutions but the first and last; random weights."""
+    pytest.importorskip("torch")
+    from vidcolor.bench.agreement import compare
+    from vidcolor.bench.subject import subject
+    from vidcolor.models.quantise import chosen, quantise, ranges
+
+    pictures = light(1, 32, 32)
+    with subject(find_spec("resnet38"), None) as (weights, _):
+        model = load_float32(weights.path)
+    exact = run(model, pictures)
+    outputs = [node.output[0] for node in chosen(model.graph)]
+    quantise(model, "int8", ranges(model, "int8", [light(1, 32, 32, 1)]), outputs)
+    spell_out_prelu(model.graph)
+    assert len(outputs) == 36
+    alike = compare("", "int8", pictures, run(to_float16(model), pictures), exact)
+    print(alike)
+    assert alike.holds
+
+
+def test_what_quantising_harms_most_stays_in_float16(lite):
+    """The convolutions that are spared, quantised instead of as many others, cost more."""
+    pytest.importorskip("torch")
+    from vidcolor.models.quantise import KEPT, chosen, quantise, ranges, tolerant
+
+    precision, calibration = "int8", [light(1, 64, 64, seed) for seed in range(1, 3)]
+    model = load_float32(lite)
+    magnitudes = ranges(model, precision, calibration)
+    every = [node.output[0] for node in chosen(model.graph)]
+    kept = tolerant(model, precision, magnitudes, calibration)
+    assert len(kept) == len(every) - round(KEPT * len(every))
+
+    def error(outputs):
+        trial = load_float32(lite)
+        quantise(trial, precision, magnitudes, outputs)
+        return np.square(run(to_float16(trial), light()) - run(model, light())).mean()
+
+    spared = set(every) - kept
+    assert error(spared) > 2 * error(set(sorted(kept)[: len(spared)]))
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp8"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections import Counter
@@ -110,15 +111,18 @@ def build(
     monitor = _monitor(trt, progress)
     config.progress_monitor = monitor
     if timing is not None and not library.is_rtx:
-        cache = config.create_timing_cache(timing.read_bytes() if timing.is_file() else b"")
-        config.set_timing_cache(cache, False)
+        known = b""
+        with contextlib.suppress(OSError):  # none yet, or none that can be read
+            known = timing.read_bytes()
+        config.set_timing_cache(config.create_timing_cache(known) or config.create_timing_cache(b""), False)
     data = builder.build_serialized_network(network, config)
     if monitor.interrupted:
         raise KeyboardInterrupt
     if data is None:
         raise BackendError(f"{library.name} cannot build the engine", messages.take_error())
     if timing is not None and not library.is_rtx:
-        write_whole(timing, bytes(config.get_timing_cache().serialize()))
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone, the engine is there
+            write_whole(timing, bytes(config.get_timing_cache().serialize()))
     return Built(bytes(data), parse_layers(messages.layers), _convolutions(trt, network), time.monotonic() - started)
 
 

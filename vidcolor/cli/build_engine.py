@@ -71,6 +71,8 @@ def command(
     width, height = (-(-side // spec.stride) * spec.stride for side in (width, height))
     pictures = calibration(calibrate, height, width) if calibrate else ()
     order = Order(choose_library(backend), spec, find_weights(spec, weights), chosen, height, width, pictures)
+    if pictures:
+        click.echo(f"looking for what {chosen.precision} harms most, on {len(pictures)} pictures", err=True)
     progress = BuildProgress(f"{spec.name} {chosen.precision}, {order.library.name} {order.library.version}")
     try:
         engine = make_and_store(order, progress=progress)

@@ -41,6 +41,10 @@ class OnnxNetwork(nn.Module):
             (OPERATORS[n.op_type], tuple(n.input), n.output[0], {a.name: _attribute(a) for a in n.attribute})
             for n in graph.node
         ]
+        stored = {tensor.name: tensor.data_type for tensor in graph.initializer}
+        for node, (_, inputs, _, attributes) in zip(graph.node, self._nodes, strict=True):
+            if node.op_type == "QuantizeLinear":
+                attributes["to"] = stored[inputs[2]]  # the zero point is what says the type
         self._input, self._output = graph.input[0].name, graph.output[0].name
         self._numbers: dict[str, float | tuple[float, ...]] = {}
         self._integers: dict[str, np.ndarray] = {}
@@ -103,6 +107,18 @@ def _cast(x: Value, *, to: int) -> Value:
     return x.to(TYPES[to]) if isinstance(x, Tensor) else x
 
 
+def _quantise(x: Tensor, scale: Tensor | float, _zero: object, *, to: int, axis: int = 1, **_: object) -> Tensor:
+    """The codes, as floats: int8 rounded to the nearest, or what float8 E4M3 can hold. Symmetric."""
+    codes = x / _along(scale, x, axis)
+    if to == TensorProto.INT8:
+        return codes.round().clamp(-128, 127)
+    return codes.clamp(-448, 448).to(torch.float8_e4m3fn).to(x.dtype)
+
+
+def _along(scale: Tensor | float, x: Tensor, axis: int) -> Tensor | float:
+    return scale if isinstance(scale, float) else scale.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+
+
 def _slice(x: Value, starts: Value, ends: Value, axes: Value | None = None, steps: Value | None = None) -> Value:
     index = [slice(None)] * x.ndim
     axes = range(len(_ints(starts))) if axes is None else _ints(axes)
@@ -144,12 +160,14 @@ OPERATORS: dict[str, Callable[..., Value]] = {
     "Clip": torch.clamp,
     "Concat": _concat,
     "Conv": _conv,
+    "DequantizeLinear": lambda x, scale, _zero, axis=1, **_: x * _along(scale, x, axis),
     "Div": _divide,
     "Expand": _expand,
     "Gemm": _gemm,
     "Min": lambda a, b: torch.clamp(a, max=b),
     "Mul": lambda a, b: a * b,
     "PRelu": lambda x, slope: F.prelu(x, slope.reshape(-1)),
+    "QuantizeLinear": _quantise,
     "ReduceMean": lambda x, axes, keepdims=1, **_: x.mean(_ints(axes), keepdim=bool(keepdims)),
     "Relu": F.relu,
     "Reshape": _reshape,

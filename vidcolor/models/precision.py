@@ -79,12 +79,13 @@ def _quantise(model: onnx.ModelProto, precision: str, calibration: Sequence[np.n
             "Add --calibrate FOLDER to build-engine.",
         )
     try:
-        from vidcolor.models.quantise import quantise, ranges
+        from vidcolor.models.quantise import quantise, ranges, tolerant
     except ModuleNotFoundError as error:
         raise ModelError(
             f"cannot make {precision}", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'"
         ) from error
-    quantise(model, precision, ranges(model, precision, calibration))
+    magnitudes = ranges(model, precision, calibration)
+    quantise(model, precision, magnitudes, tolerant(model, precision, magnitudes, calibration))
 
 
 def spell_out_prelu(graph: onnx.GraphProto) -> None:

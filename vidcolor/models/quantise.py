@@ -5,7 +5,7 @@ Needs torch, to measure the range of every feature on real pictures.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import onnx
@@ -20,11 +20,13 @@ LIMITS = {
 }  # largest magnitude of a signed byte and of float8 E4M3 (OCP 8-bit floating point)
 KINDS = {"int8": TensorProto.INT8, "fp8": TensorProto.FLOAT8E4M3FN}
 SMALLEST = 1e-6  # scale: float16 still holds it, and a channel that is never on needs no more
+KEPT = 1 / 3  # part of the convolutions that stay in float16 all the same: the least that measured well (docs/gpu.md)
+LOOKED_AT = 8  # pictures on which it is found out which
 RARE = 1e-4  # part of the values that int8 may clip: what few outliers gain in range all others lose in steps
 
 
 def chosen(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The convolutions that are quantised: all but the first and last, and none that is depthwise.
+    """The convolutions that may be quantised: all but the first and last, and none that is depthwise.
 
     A depthwise convolution costs little and, with few values in each sum, errs most.
     """
@@ -55,8 +57,35 @@ def ranges(model: onnx.ModelProto, precision: str, pictures: Sequence[np.ndarray
     return {name: float(np.mean(values)) if precision == "int8" else max(values) for name, values in found.items()}
 
 
-def quantise(model: onnx.ModelProto, precision: str, magnitudes: dict[str, float]) -> None:
-    """Put quantise-dequantise pairs before the chosen convolutions and around their weights. In place.
+def tolerant(
+    model: onnx.ModelProto, precision: str, magnitudes: dict[str, float], pictures: Sequence[np.ndarray]
+) -> set[str]:
+    """Outputs of the convolutions that bear it: all that are chosen but those that, quantised alone, move ab most.
+
+    Args:
+        magnitudes: from `ranges`.
+        pictures: L* (1, 1, H, W) float32; some of them are looked at.
+    """
+    place = "cuda" if torch.cuda.is_available() else "cpu"
+    some = [torch.from_numpy(p).to(place) for p in pictures[:: max(1, len(pictures) // LOOKED_AT)][:LOOKED_AT]]
+
+    def coloured(graph: onnx.ModelProto) -> torch.Tensor:
+        network = OnnxNetwork(graph).eval().to(place)
+        with torch.inference_mode():
+            return torch.cat([network(picture) for picture in some])
+
+    exact, errors = coloured(model), {}
+    for node in chosen(model.graph):
+        trial = onnx.ModelProto()
+        trial.CopyFrom(model)
+        quantise(trial, precision, magnitudes, {node.output[0]})
+        errors[node.output[0]] = float((coloured(trial) - exact).square().mean())
+    by_error = sorted(errors, key=errors.__getitem__)
+    return set(by_error[: len(by_error) - round(KEPT * len(by_error))])
+
+
+def quantise(model: onnx.ModelProto, precision: str, magnitudes: dict[str, float], outputs: Collection[str]) -> None:
+    """Put quantise-dequantise pairs before the convolutions that give `outputs`, and around their weights. In place.
 
     Symmetric, one scale for each feature tensor and one for each output channel of the weights, as TensorRT has it.
     """
@@ -64,7 +93,7 @@ def quantise(model: onnx.ModelProto, precision: str, magnitudes: dict[str, float
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     added: dict[str, list[onnx.NodeProto]] = {}  # pairs by the convolution they stand before
     done: set[str] = set()
-    for node in chosen(graph):
+    for node in [node for node in chosen(graph) if node.output[0] in outputs]:
         x, w = node.input[0], node.input[1]
         pairs = added[node.output[0]] = []
         if x not in done:
@@ -82,11 +111,11 @@ def _pair(
     graph: onnx.GraphProto, name: str, scale: np.ndarray, precision: str, axis: int | None
 ) -> list[onnx.NodeProto]:
     zero = helper.make_tensor(
-        f"{name}.zero", KINDS[precision], np.shape(scale), np.zeros(np.size(scale), np.int8).tolist()
+        f"{name}.zero_point", KINDS[precision], np.shape(scale), np.zeros(np.size(scale), np.int8).tolist()
     )
     graph.initializer.extend([numpy_helper.from_array(np.asarray(scale), f"{name}.scale"), zero])
     options = {} if axis is None else {"axis": axis}
-    constants = [f"{name}.scale", f"{name}.zero"]
+    constants = [f"{name}.scale", f"{name}.zero_point"]
     return [
         helper.make_node("QuantizeLinear", [name, *constants], [f"{name}.q"], name=f"{name}.q", **options),
         helper.make_node(
