@@ -65,6 +65,11 @@ def test_the_papers_rows_stand_beside_ours():
     assert "25% of 2" in rows[0] and "not measured" in rows[1]
 
 
+def test_a_share_that_cannot_be_is_explained():
+    whole, more = timing(29.0, ceiling_tflops=29.0), timing(29.0, ceiling_tflops=0.001)
+    assert "disturbed" not in network_tables([whole])[2] and "disturbed" in network_tables([more])[2]
+
+
 def test_what_cannot_be_used_here_is_said_and_refused_by_name(monkeypatch):
     monkeypatch.setattr(
         network, "obstacle", lambda name: None if name == "openvino" else ("it is not there", "Install it.")

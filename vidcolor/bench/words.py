@@ -13,9 +13,9 @@ HEADER = (
     "batch",
     "frames/s",
     "ms a frame",
-    "95 %",
+    "95 % below, ms",
     "TFLOP/s",
-    "of matmul",
+    "of the matmul ceiling",
     "memory, MB",
     "real time at " + "/".join(map(str, RATES)),
 )
@@ -65,7 +65,12 @@ def verdict(timings: Sequence[Timing]) -> str:
     real_time = f"real time at {', '.join(kept)} fps" if kept else "not real time at any rate of films"
     missed_words = f", not at {', '.join(missed)}" if kept and missed else ""
     against = best.frames_per_second / ours
+    disturbed = (
+        " A share of the ceiling above 100 % means that other work disturbed its measurement."
+        if any(t.share is not None and t.share > 1 for t in timings)
+        else ""
+    )
     return (
         f"On {best.device} the network alone is {real_time}{missed_words}: {best.frames_per_second:.1f} frames/s, "
-        f"{against:.2g} × the {ours:g} images/s of the paper."
+        f"{against:.2g} × the {ours:g} images/s of the paper.{disturbed}"
     )

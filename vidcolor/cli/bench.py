@@ -15,6 +15,8 @@ from vidcolor.cli import verbose_option
 from vidcolor.cli.run import DEFAULTS
 from vidcolor.errors import UsageError
 
+PAPERS_MODEL = "resnet38"  # whose speed Table 1 states
+
 
 @click.command("bench")
 @click.option("--model", default=DEFAULTS["model"], show_default=True, help="Network; see: vidcolor models.")
@@ -112,6 +114,8 @@ def _network(
     header, rows, verdict = network_tables(timings)
     out.print(table(header, rows))
     out.print(verdict, soft_wrap=True)
+    if spec.name != PAPERS_MODEL:
+        out.print(f"The paper's network is another: vidcolor bench --model {PAPERS_MODEL}", soft_wrap=True)
 
 
 def _check(as_json: bool, model: str, weights: Path | None, res: int, backend: str, **_: Any) -> None:
