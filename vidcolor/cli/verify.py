@@ -36,7 +36,9 @@ def command(source: Source, output: Path, as_json: bool, verbose: bool, **option
     Frames, every timestamp, luma, streams, languages, dispositions, durations, chapters, attachments and tags. Luma of
     a lossless output must be equal bit for bit; of a lossy one, PSNR-Y is held against a plain transcode with the same
     encoder settings, which is made for it and takes its time. Either may be numbered pictures, by their pattern
-    (out/frame.%06d.tif); luma of pictures must be equal within one code. Exit code 0: it conforms. 1: it does not. 2: usage.
+    (out/frame.%06d.tif); luma of pictures must be equal within one code.
+
+    Exit code 0: it conforms. 1: it does not. 2: usage.
     """
     from vidcolor.cli.ui import Ticker, console, findings_table
     from vidcolor.film.verify import verify

@@ -79,7 +79,7 @@ def _way_of(source: Source, output: Path | None, work: WorkOptions, options: Run
             raise UsageError("--verify needs files", "a pipe cannot be read again", "Leave it out, or use files.")
         if options.provenance and output == STANDARD_OUTPUT:
             why = "its record stands beside it, and a pipe has no place"
-            raise UsageError("--provenance needs an output that is a file", why, "Leave it out, or give a file with -o.")
+            raise UsageError("--provenance needs a file as output", why, "Leave it out, or give a file with -o.")
         return partial(colour_stream, work=work)
     still = isinstance(source, Path) and is_picture(source) and not is_pattern(source)
     return colour_still if still else partial(colour_film, work=work)

@@ -16,7 +16,7 @@ from vidcolor.media.sequences import SEQUENCE_SUFFIXES, find_sequence, is_patter
 
 
 def expand_inputs(inputs: tuple[Source, ...], rate: Fraction | None = None) -> list[Source]:
-    """Files, addresses and patterns as they are; a folder gives the films and pictures in it, less those that vidcolor made.
+    """Files, addresses and patterns as they are; of a folder, the films and pictures that vidcolor did not make.
 
     Args:
         rate: frames a second. With it a folder is one film, that of the numbered pictures in it.

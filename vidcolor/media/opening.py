@@ -1,11 +1,10 @@
-"""Opening a film: one file and nothing that it names unless that was allowed, with the reason when it cannot be read."""
+"""Opening a film: one file, and what it names only if that is allowed; with the reason when it cannot be read."""
 
 from __future__ import annotations
 
 import os
 import re
 import ssl
-from pathlib import Path
 
 import av
 
@@ -44,7 +43,8 @@ def read_options(path: Source, protocols: tuple[str, ...] = ()) -> dict[str, str
         "format_whitelist": f"{DEMUXERS},{PLAYLIST}" if protocols else DEMUXERS,
     }
     if isinstance(path, Address):
-        options |= {"rw_timeout": str(_PATIENCE * 1_000_000), "reconnect": "1", "reconnect_delay_max": str(_LONGEST_WAIT)}
+        options |= {"rw_timeout": str(_PATIENCE * 1_000_000)}
+        options |= {"reconnect": "1", "reconnect_delay_max": str(_LONGEST_WAIT)}
         if path.protocol == "https":
             trusted = ssl.get_default_verify_paths().cafile
             options |= {"tls_verify": "1", **({"ca_file": trusted} if trusted else {})}

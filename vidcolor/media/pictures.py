@@ -167,7 +167,8 @@ def write_picture(path: Path, rgb: np.ndarray, picture: Picture, words: str = ""
         metadata[cv2.IMAGE_METADATA_EXIF] = described(metadata.get(cv2.IMAGE_METADATA_EXIF, b""), words)
     blocks = [np.frombuffer(block, np.uint8) for block in metadata.values()]
     try:
-        done, data = cv2.imencodeWithMetadata(suffix, np.ascontiguousarray(rgb[..., ::-1]), [*metadata], blocks, options)
+        bgr = np.ascontiguousarray(rgb[..., ::-1])
+        done, data = cv2.imencodeWithMetadata(suffix, bgr, [*metadata], blocks, options)
     except cv2.error as error:
         raise MediaError(
             f"cannot write {path}", f"{suffix} cannot hold it ({error.err})", "Give another name with -o."

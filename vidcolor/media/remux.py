@@ -219,7 +219,8 @@ def remux(
             if is_full_disk(error):
                 raise
             if isinstance(info.path, Address):
-                raise MediaError(error.what, error.why, "If it is not the server that fails, fetch the film.") from error
+                next_step = "If it is not the server that fails, fetch the film."
+                raise MediaError(error.what, error.why, next_step) from error
             fit = tuple(without_damaged(info, plans, output.suffix.lower(), Path(folder)))
             lost = [new.note for old, new in zip(plans, fit, strict=False) if new != old]
             if not lost:

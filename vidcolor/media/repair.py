@@ -100,7 +100,7 @@ class Repair:
         return following is None or following - time >= least
 
     def note_gap(self, pts: int) -> None:
-        """Note where a film that goes at a constant rate has no frame, and then goes on at it: what was there may be lost.
+        """Note where a film of constant rate has no frame, and then goes on at that rate: what was there may be lost.
 
         One that goes on at another pace is of variable rate: that a frame is shown longer is no sign of anything there.
         """

@@ -16,8 +16,8 @@ from vidcolor.film.verify.finding import Finding
 from vidcolor.film.verify.frames import Progress, Tally
 from vidcolor.media.formats import Encoding
 from vidcolor.media.probe import FilmInfo, probe
-from vidcolor.media.sink import ChunkWriter
 from vidcolor.media.sequence_source import open_source
+from vidcolor.media.sink import ChunkWriter
 from vidcolor.media.source import FilmSource
 
 # How far PSNR-Y may lie below the plain transcode's, dB: colour shifts a coder's decisions a little, about single frames
