@@ -120,8 +120,7 @@ def test_frames_are_those_of_the_cpu(name, gpu, tmp_path):
     assert gpu.frames >= before + len(expected[0])
     middle = expected[0][len(expected[0]) // 2][0]
     from_there, again = shown(fast, middle), shown(info, middle)
-    assert from_there[:2] == again[:2]
-    assert bool(from_there[2]) == (name == "open_gop.mp4")  # the beginning of one is not told from damage
+    assert from_there == again and from_there[2] == []
 
 
 def test_luma_is_that_of_ffmpeg(gpu, tmp_path):

@@ -29,8 +29,8 @@ SEEKS = [
 ]
 
 
-def frames(info, threads=2, start_pts=None):
-    with FilmSource(info, threads, start_pts) as source:
+def frames(info, threads=2, start_pts=None, on_damage="hold"):
+    with FilmSource(info, threads, start_pts, on_damage) as source:
         return [(f.pts, f.duration, f.y.tobytes()) for f in source]
 
 
@@ -64,6 +64,13 @@ def test_seeking_where_only_the_beginning_names_the_encoder():
         expected = next(frame for frame in whole if frame.pts >= 92 * 512)
         found = next(iter(part))
         assert found.pts == expected.pts and np.array_equal(found.y, expected.y)
+
+
+@pytest.mark.parametrize("name", SEEKS)
+def test_a_sound_film_is_sound_wherever_it_is_begun(name, tmp_path):
+    info = probe(make(name, tmp_path))
+    for start in [pts for pts, _, _ in frames(info)][::3]:
+        assert frames(info, start_pts=start, on_damage="fail")
 
 
 def test_threads_change_nothing(tmp_path):

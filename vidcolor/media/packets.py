@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 
 import av
@@ -40,6 +41,7 @@ class PacketReader:
         self._ledger = ledger
         self._key: int | None = None  # pts of the sound key frame that a new decoder begins with
         self._last_packet_pts = info.start_pts
+        self._entered: int | None = None  # pts of the key frame that the decode began with, after a seek
         self._handed_over: list[str] = []  # why and when the CPU took over from the GPU; once, and it keeps the film
         self._trusts_gpu = info.decoder == "nvdec"
         self._open(careful=not self.reopens)
@@ -115,8 +117,9 @@ class PacketReader:
         if start is not None and self.info.deinterlace:
             start -= 1  # a frame is made whole beside the one before it
         first = self._seek(start) if start is not None else None
+        self._entered = None if first is None else first.pts
         if first is not None:
-            yield first
+            yield self._led_up_to(first) if self.info.film_stream.codec == "h264" else first
         packets = self._demux()
         while True:
             try:
@@ -173,6 +176,38 @@ class PacketReader:
                     return packet
         self._renew(self._careful)
         return None
+
+    def _led_up_to(self, key: av.Packet) -> av.Packet:
+        """The same key frame, with the decoder shown what is stored before it, for a second at least.
+
+        H.264 allows frames after a key frame to name frames before it: as what they are made from, if they are shown before
+        the key frame, and as what need not be kept any longer. A decoder that knows nothing of those calls it damage.
+        """
+        first = self._key_before(key)
+        contexts = [self._stream.codec_context, *([self._strict_stream.codec_context] if self._strict else [])]
+        for packet in itertools.chain([first] if first else [], self._demux()):
+            if packet.is_keyframe and packet.pts == key.pts:
+                return packet
+            if packet.dts is not None and key.dts is not None and packet.dts > key.dts:
+                break
+            for context in contexts if packet.size else []:
+                with suppress(av.error.FFmpegError):  # what its own beginning lacks, or damage that is none to `key`
+                    context.decode(packet)
+        return self._find(key.pts)
+
+    def _key_before(self, key: av.Packet) -> av.Packet | None:
+        """Go to a key frame a second before this one or earlier; None: to the film's beginning."""
+        second = round(1 / self.info.time_base)
+        for target in self._further_back(key.pts - second):
+            packet = next(self._keys_from(target), None)
+            if packet is not None and packet.pts <= key.pts - second:
+                return packet
+        self._renew(self._careful)
+        return None
+
+    def _precedes(self, frame: av.VideoFrame) -> bool:
+        """Whether a frame is shown before the key frame that the decode began with: nobody wants it, and it may be unsound."""
+        return self._entered is not None and frame.pts is not None and frame.pts < self._entered
 
     def _find(self, pts: int) -> av.Packet | None:
         """The key frame that is shown then; None: it is the film's first, which begins anew, or there is none."""

@@ -152,7 +152,7 @@ class FilmSource(PacketReader):
                 break
             except (av.error.FFmpegError, UnlikeError) as error:
                 raise Damaged from error
-            for frame in frames:
+            for frame in itertools.filterfalse(self._precedes, frames):
                 if frame.is_corrupt or self._unlike(frame):
                     raise Damaged
                 shown = max(shown, self._time(frame))
@@ -189,7 +189,7 @@ class FilmSource(PacketReader):
             finally:
                 if self._key is None and packet.size and time is not None and not self._is_flawless(packet):
                     self._repair.suspects.add(time)
-            for frame in filter(self._is_usable, frames):
+            for frame in filter(self._is_usable, itertools.filterfalse(self._precedes, frames)):
                 if self._key is not None and frame.pts is not None and frame.pts >= self._key:
                     return
                 yield copied(frame)
