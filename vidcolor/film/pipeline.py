@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import queue
 import sys
 import threading
@@ -16,7 +15,6 @@ import cv2
 
 T = TypeVar("T")
 _POLL = 0.1  # seconds between two looks at whether the other side has gone
-_YIELDING = 10  # by how much the stages before the encoder are nicer than it
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
@@ -60,17 +58,6 @@ def keep_freed_memory() -> None:
         libc.mallopt(_MMAP_THRESHOLD, 32 << 20)
 
 
-def _give_way() -> None:
-    """Lower this thread's priority, where threads have one.
-
-    The encoder's threads wait for each other, so one that waits for a core holds up all. What is done before it fills
-    the gaps: a fifth more frames a second on two cores.
-    """
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _YIELDING))
-
-
 @contextmanager
 def in_thread(items: Iterator[T], depth: int) -> Iterator[Iterator[T]]:
     """Run the generator `items` in a thread, at most `depth` items ahead of whoever takes them.
@@ -91,7 +78,6 @@ def in_thread(items: Iterator[T], depth: int) -> Iterator[Iterator[T]]:
         return False
 
     def work() -> None:
-        _give_way()
         try:
             for item in items:
                 if not put("item", item):
