@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -228,18 +228,15 @@ def make_chunks(
     backend: Backend,
     clock: StageClock,
     on_frame: Callable[[LumaFrame, bool], None],
-    source: FilmSource | None = None,
+    source: FilmSource,
 ) -> Iterator[ChunkRecord]:
     """Colour the frames of `span` and write its chunks to `folder`; each is recorded once its file is whole on disk.
 
     Args:
-        source: of the frames. None: the film is opened where the span begins.
+        source: of the frames, from `open_at`.
     """
-    info, on_damage = plan.info, plan.options.on_damage
-    with (
-        nullcontext(source) if source else open_at(info, span.first_pts, plan.threads, on_damage) as source,
-        coloured_frames(plan, span, source, backend, clock) as merged,
-    ):
+    info = plan.info
+    with coloured_frames(plan, span, source, backend, clock) as merged:
         item, recorded = next(merged, None), span.first_pts if span.first_pts > info.start_pts else None
         while item is not None:
             index = plan.chunk_of(item.frame.pts)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vidcolor.backends.base import Backend
 from vidcolor.errors import MediaError, VidcolorError
-from vidcolor.film.chunk import Range, make_chunks
+from vidcolor.film.chunk import Range, make_chunks, open_at
 from vidcolor.film.journal import Journal
 from vidcolor.film.pipeline import StageClock
 from vidcolor.film.plan import Plan
@@ -50,8 +50,11 @@ def estimate(plan: Plan, backend: Backend) -> Estimate | None:
     total, spans = plan.estimated_frames, _spans(plan)
     frames, size, started = 0, 0, time.monotonic()
     for span in spans:
-        with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
-            for record in make_chunks(plan, span, Path(folder), backend, StageClock(), lambda *_: None):
+        with (
+            tempfile.TemporaryDirectory(prefix="vidcolor-") as folder,
+            open_at(plan.info, span.first_pts, plan.threads, plan.options.on_damage) as film,
+        ):
+            for record in make_chunks(plan, span, Path(folder), backend, StageClock(), lambda *_: None, film):
                 frames += record.frames
                 size += bytes_of(Path(folder) / record.file)
     if not frames or not total:
