@@ -74,6 +74,7 @@ def test_float16_resnet38_colours_like_torch_in_float32(tmp_path):
     assert 0 < difference.mean() < 0.05 and difference.max() < 0.2  # Lab units
 
 
+@pytest.mark.xfail(strict=True, reason="the present weights err a tenth less by it, not a third: see docs/gpu.md")
 def test_a_float32_first_layer_is_worth_its_cost(lite):
     model = load_float32(lite)
     exact = run(model, light())
