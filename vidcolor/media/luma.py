@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from vidcolor.color.yuv import MATRICES, YuvFormat, chroma_to_code, luma_to_code, rgb_to_yuv
-from vidcolor.media.probe import FilmInfo, is_rgb
+from vidcolor.media.color_tags import is_rgb
+from vidcolor.media.probe import FilmInfo
 
 _FULL = 2  # AVCOL_RANGE_JPEG
 _COLOUR_STEP = 8  # every how many chroma samples, across and down, the look for colour takes

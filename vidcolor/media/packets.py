@@ -9,10 +9,11 @@ from fractions import Fraction
 
 import av
 
+from vidcolor.media.color_tags import is_rgb
 from vidcolor.media.damage import MISSING, Ledger, seconds
 from vidcolor.media.nvdec import decode, open_on_gpu
 from vidcolor.media.opening import open_film
-from vidcolor.media.probe import FilmInfo, is_rgb
+from vidcolor.media.probe import FilmInfo
 
 # Containers whose packets carry presentation times and whose key frames can be found exactly; in others, a seek means
 # decoding from the beginning.

@@ -15,18 +15,12 @@ from vidcolor.color.yuv import YuvFormat
 from vidcolor.config import MAX_PIXELS
 from vidcolor.errors import MediaError
 from vidcolor.media.address import Address, Source, source_of
+from vidcolor.media.color_tags import ColorTags, color_tags, is_rgb, yuv_format
 from vidcolor.media.hdr import HdrMetadata, dynamic_hdr, read_hdr, side_data
 from vidcolor.media.opening import PLAYLIST, open_film
 from vidcolor.media.sequences import Sequence
 from vidcolor.media.times import timed, usual_duration
 
-# H.273 code points (tables 2, 3, 4), as FFmpeg numbers them; 2 is "unspecified".
-UNSPECIFIED = 2
-_MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
-_PRIMARIES = {
-    1: "bt709", 5: "bt601-625", 6: "bt601-525", 7: "bt601-525", 9: "bt2020", 11: "p3-d65", 12: "p3-d65",
-}  # fmt: skip
-_TRANSFERS = {4: "gamma22", 5: "gamma28", 8: "linear", 16: "pq", 18: "hlg"}
 _MATRIX_CODES = {"bt709": 1, "bt601": 6}
 # AVFieldOrder, by the field that is shown first. FFmpeg describes 4 and 5 the other way round, but like QuickTime (TN2162:
 # "spatial first line early") its programs write 4 for top field first.
@@ -53,17 +47,6 @@ class StreamInfo:
     def attached_picture(self) -> bool:
         """Cover art, not a film."""
         return "attached_pic" in self.dispositions
-
-
-@dataclass(frozen=True, slots=True)
-class ColorTags:
-    """What the source says of its colours, by H.273 number; written to the output as it stands."""
-
-    matrix: int
-    primaries: int
-    transfer: int
-    range: int  # 0: unspecified, 1: limited, 2: full
-    siting: str  # chroma location as FFmpeg names it; "unspecified" where the source does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +156,7 @@ def probe(
         rate = _rate(stream)
         start_pts, first = _first_frame(path, container, stream, rate)
         shown = _show_info(stream, first)
-        tags = _color_tags(first, shown)
+        tags = color_tags(first, shown)
         time_base = stream.time_base
         matrix = side_data(first).get("DISPLAYMATRIX")
         duration = _seconds(stream.duration, time_base) or _seconds(container.duration, Fraction(1, av.time_base))
@@ -186,7 +169,7 @@ def probe(
             width=first.width,
             height=first.height,
             pix_fmt=first.format.name,
-            format=_yuv_format(path, first, tags),
+            format=yuv_format(path, first, tags),
             tags=tags,
             sar=shown_sar(stream, shown),
             display_matrix=None if matrix is None else tuple(memoryview(bytes(matrix)).cast("i")),
@@ -361,62 +344,12 @@ def shown_sar(stream: av.VideoStream, shown: str) -> Fraction | None:
     return next((sar for sar in candidates if sar), None)
 
 
-def _color_tags(frame: av.VideoFrame, shown: str) -> ColorTags:
-    siting = re.search(r" cl:(\w+)", shown)
-    return ColorTags(
-        matrix=int(frame.colorspace),
-        primaries=int(frame.color_primaries),
-        transfer=int(frame.color_trc),
-        range=2 if frame.format.name.startswith("yuvj") else int(frame.color_range),
-        siting=siting[1] if siting else "unspecified",
-    )
-
-
 def _field_order(stream: av.VideoStream, shown: str) -> str:
     flag = re.search(r" i:([TBP])", shown)
     if flag and flag[1] in "TB":
         return "tff" if flag[1] == "T" else "bff"
     order = stream.codec_context.field_order
     return "tff" if order in _TOP_FIRST else "bff" if order in _BOTTOM_FIRST else "progressive"
-
-
-def is_rgb(form: av.VideoFormat) -> bool:
-    """Whether a pixel format holds colours other than Y'CbCr or grey."""
-    return form.is_rgb or form.has_palette or form.name.startswith("xyz")
-
-
-def _yuv_format(path: Path, frame: av.VideoFrame, tags: ColorTags) -> YuvFormat:
-    form = frame.format
-    if re.search(r"f(16|32)|bayer", form.name) or not form.components:
-        raise MediaError(f"cannot colour {path}", f"pixel format {form.name} is not supported", "Convert it first.")
-    by_size = "bt601" if frame.height < 720 else "bt709"
-    # mpv's guess for untagged video: the two standard definitions by their lines, else BT.709.
-    primaries = {480: "bt601-525", 486: "bt601-525", 576: "bt601-625"}.get(frame.height, "bt709")
-    width, height = chroma_of(form)
-    return YuvFormat(
-        depth=min(16, max(8, 8 if form.has_palette else max(c.bits for c in form.components))),
-        full_range=is_rgb(form) or tags.range == 2,
-        matrix=by_size if is_rgb(form) else _MATRICES.get(tags.matrix, by_size),
-        primaries=_PRIMARIES.get(tags.primaries, primaries),
-        transfer=_TRANSFERS.get(tags.transfer, "sdr"),
-        chroma_width=width,
-        chroma_height=height,
-        siting={"left": "left", "center": "center", "topleft": "topleft"}.get(tags.siting, "left"),
-    )
-
-
-def chroma_of(form: av.VideoFormat) -> tuple[int, int]:
-    """Luma samples per chroma sample, across and down, that a source's pixel format is carried on with.
-
-    Grey and RGB get 4:2:0: the colour that is added is far coarser than that, and everything plays it. The rare
-    subsamplings get the nearest that holds at least their chroma: 4:4:0 → 4:4:4, 4:1:1 → 4:2:2, 4:1:0 → 4:2:0.
-    """
-    if is_rgb(form) or len(form.components) < 3:
-        return 2, 2
-    across, down = form.chroma_width(1 << 12), form.chroma_height(1 << 12)
-    if down == 1 << 12:
-        return (1, 1) if across == 1 << 12 else (2, 1)
-    return (1, 1) if across == 1 << 12 else (2, 2)
 
 
 def matrix_code(info: FilmInfo) -> int:

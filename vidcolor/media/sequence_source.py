@@ -11,8 +11,9 @@ import av
 
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.media.address import Address, Source
+from vidcolor.media.color_tags import UNSPECIFIED
 from vidcolor.media.opening import film_url
-from vidcolor.media.probe import UNSPECIFIED, FilmInfo, probe
+from vidcolor.media.probe import FilmInfo, probe
 from vidcolor.media.sequences import Sequence, find_sequence, is_pattern, sequence_in
 from vidcolor.media.source import FilmSource
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vidcolor.errors import UsageError
+from vidcolor.media.color_tags import UNSPECIFIED
 from vidcolor.media.formats import (
     LIST_SUFFIX,
     Codec,
@@ -15,7 +16,7 @@ from vidcolor.media.formats import (
     matrix_name,
     planar_name,
 )
-from vidcolor.media.probe import UNSPECIFIED, FilmInfo
+from vidcolor.media.probe import FilmInfo
 
 _DEPTHS, _CHROMAS = (8, 9, 10, 12, 14, 16), ((2, 2), (2, 1), (1, 1))
 _RAW = Codec("raw", "rawvideo", (".nut", ".y4m"), "", "", _DEPTHS, _CHROMAS, lossless=True, interlaced=True)
