@@ -1,12 +1,15 @@
 """Typed graphs: what they compute in a runtime that honours the types, and what is said when they cannot be made."""
 
+import tarfile
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from typed_graphs import run
 
 from vidcolor.errors import ModelError
-from vidcolor.models.precision import Fp32Layers, load_float32, spell_out_prelu, to_float16, typed_graph
+from vidcolor.models.precision import Fp32Layers, load_float32, spell_out_prelu, to_float16, typed_graph, typed_model
 from vidcolor.models.registry import find_spec, load_network
 from vidcolor.models.weights import find_weights
 
@@ -22,15 +25,6 @@ def light(count=2, height=64, width=96, seed=0):
     return np.repeat(np.repeat(coarse, 8, 2), 8, 3)
 
 
-def run(model, pictures):
-    """ONNX Runtime with nothing rewritten: every tensor is rounded to the type that the graph gives it."""
-    ort = pytest.importorskip("onnxruntime")
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    data = model if isinstance(model, bytes) else model.SerializeToString()
-    return ort.InferenceSession(data, options).run(None, {"lightness": pictures})[0]
-
-
 def types_of(model, operator):
     typed = onnx.shape_inference.infer_shapes(model).graph
     types = {v.name: v.type.tensor_type.elem_type for v in (*typed.value_info, *typed.output)}
@@ -41,10 +35,10 @@ def test_widened_weights_compute_the_same(lite):
     assert np.allclose(run(load_float32(lite), light()), run(onnx.load(lite), light()), atol=1e-3)  # Lab units
 
 
-def test_all_convolutions_but_the_first_and_last_are_float16(lite):
+def test_all_convolutions_but_the_first_are_float16(lite):
     types = types_of(to_float16(load_float32(lite)), "Conv")
-    assert types[0] == types[-1] == TensorProto.FLOAT
-    assert len(types) > 50 and set(types[1:-1]) == {TensorProto.FLOAT16}
+    assert types[0] == TensorProto.FLOAT
+    assert len(types) > 50 and set(types[1:]) == {TensorProto.FLOAT16}
 
 
 def test_input_and_output_stay_float32(lite):
@@ -58,7 +52,10 @@ def test_float16_colours_like_float32(lite):
 
 
 def test_float16_resnet38_colours_like_torch_in_float32(tmp_path):
-    """The exported graph with every tensor rounded to its type, beside the module it came from. Random weights."""
+    """The exported graph with every tensor rounded to its type, beside the module it came from. Random weights.
+
+    In float16 its sigmoid alone would cost ten times as much.
+    """
     torch = pytest.importorskip("torch")
     from vidcolor.models.onnx_export import fuse_batch_norms, write_onnx
 
@@ -71,17 +68,40 @@ def test_float16_resnet38_colours_like_torch_in_float32(tmp_path):
     with torch.inference_mode():
         expected = network(torch.from_numpy(pictures)).numpy()
     difference = np.abs(run(typed_graph(path, "fp16"), pictures) - expected)
-    assert 0 < difference.mean() < 0.05 and difference.max() < 0.2  # Lab units
+    assert 0 < difference.mean() < 0.01 and difference.max() < 0.05  # Lab units
+    everything = np.abs(run(to_float16(load_float32(path), Fp32Layers(False, False)), pictures) - expected)
+    assert everything.mean() > 5 * difference.mean()
 
 
-@pytest.mark.xfail(strict=True, reason="the present weights err a tenth less by it, not a third: see docs/gpu.md")
-def test_a_float32_first_layer_is_worth_its_cost(lite):
+@pytest.fixture(scope="module")
+def photographs(shared_data, tmp_path_factory):
+    """L* (100, 1, 144, 144) of photographs that no network was trained on."""
+    from vidcolor.bench.calibration import read_lightness
+
+    folder = tmp_path_factory.mktemp("photographs")
+    with tarfile.open(shared_data / "eval" / "eval-000.tar") as shard:
+        for member in shard.getmembers()[::10]:
+            shard.extract(member, folder, filter="data")
+    return np.concatenate(read_lightness(folder, 144, 144, 100))
+
+
+def test_a_float32_first_layer_is_worth_keeping(lite, photographs):
+    """It lessens the error of float16 over many photographs; not of each, and by how much depends on the weights."""
+    torch = pytest.importorskip("torch")
+    from vidcolor.models.onnx_torch import OnnxNetwork
+
+    def coloured(model):
+        network = OnnxNetwork(model, rounded=True).eval()
+        with torch.inference_mode():
+            return np.concatenate([network(torch.from_numpy(some)).numpy() for some in np.split(photographs, 10)])
+
     model = load_float32(lite)
-    exact = run(model, light())
+    exact = coloured(model)
     kept, not_kept = (
-        np.abs(run(to_float16(model, Fp32Layers(first=first)), light()) - exact).mean() for first in (True, False)
+        np.abs(coloured(to_float16(model, Fp32Layers(first=first))) - exact).mean() for first in (True, False)
     )
-    assert kept < 0.7 * not_kept
+    print(f"mean |Δab| {kept:.4f} with a float32 first layer, {not_kept:.4f} without")
+    assert kept < 0.9 * not_kept
 
 
 def test_other_sizes_than_the_exported_work(lite):
@@ -110,7 +130,7 @@ def test_prelu_spelled_out_is_prelu(slope):
 
 def test_a_weight_too_large_for_float16_is_refused_by_name():
     with pytest.raises(ModelError, match="slope.*65504.*fp32"):
-        to_float16(prelu_model([1e6]), Fp32Layers(False, False, False))
+        to_float16(prelu_model([1e6]), Fp32Layers(False, False))
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path):
@@ -118,6 +138,39 @@ def test_a_file_that_is_no_network_is_refused(tmp_path):
     path.write_bytes(b"no network")
     with pytest.raises(ModelError, match="none.onnx"):
         load_float32(path)
+
+
+def test_rounding_in_torch_is_rounding_in_onnx_runtime(lite):
+    """The error of float16 is the same in both, up to the order in which sums are taken."""
+    torch = pytest.importorskip("torch")
+    from vidcolor.models.onnx_torch import OnnxNetwork
+
+    graph = typed_model(lite, "fp16")
+    with torch.inference_mode():
+        rounded = OnnxNetwork(graph, rounded=True)(torch.from_numpy(light())).numpy()
+    error = np.abs(run(load_float32(lite), light()) - rounded).mean()
+    assert error > 0.005 and np.abs(run(graph, light()) - rounded).mean() < 0.25 * error
+
+
+def test_every_tensor_is_rounded_once():
+    """(L* + 2048) - 2048 in float16, whose numbers from 2048 on are even."""
+    torch = pytest.importorskip("torch")
+    from vidcolor.models.onnx_torch import OnnxNetwork
+
+    nodes = [
+        helper.make_node("Cast", ["lightness"], ["half"], to=TensorProto.FLOAT16),
+        helper.make_node("Add", ["half", "large"], ["sum"]),
+        helper.make_node("Sub", ["sum", "large"], ["rest"]),
+        helper.make_node("Cast", ["rest"], ["ab"], to=TensorProto.FLOAT),
+    ]
+    large = [numpy_helper.from_array(np.float16(2048).reshape(()), "large")]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 1, 1, 5]) for n in ("lightness", "ab")]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], large)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    pictures = np.array([0.5, 1, 3, 4.9, 7.1], np.float32).reshape(1, 1, 1, 5)
+    expected = [0, 0, 4, 4, 8]
+    assert OnnxNetwork(model, rounded=True)(torch.from_numpy(pictures)).flatten().tolist() == expected
+    assert run(model, pictures).ravel().tolist() == expected
 
 
 def test_torch_runs_the_float16_graph_too(lite):
@@ -143,7 +196,7 @@ def test_quantised_graphs_colour_alike(lite, precision, tolerance):
     assert operators.count("QuantizeLinear") > 50 and operators.count("Conv") == 59
     exact = run(load_float32(lite), light())
     with torch.inference_mode():
-        in_torch = OnnxNetwork(onnx.load_from_string(graph))(torch.from_numpy(light())).numpy()
+        in_torch = OnnxNetwork(onnx.load_from_string(graph), rounded=True)(torch.from_numpy(light())).numpy()
     for ab in (run(graph, light()), in_torch):
         assert 0.01 < np.abs(ab - exact).mean() < tolerance  # Lab units
         assert compare("", precision, light(), ab, exact).holds

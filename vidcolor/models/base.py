@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PRECISIONS = ("fp32", "fp16", "int8", "fp8")  # that an exported graph can be typed in, by models/precision.py
-GRAPH_RECIPE = 2  # of that conversion; raise it when it changes, so that engines built from older graphs are not used
+QUANTISED = ("int8", "fp8")  # those of them that real pictures calibrate
+GRAPH_RECIPE = 3  # of that conversion; raise it when it changes, so that engines built from older graphs are not used
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,18 +27,27 @@ class OnnxNetwork(nn.Module):
     """L* (N, 1, H, W), 0…100 → ab (N, 2, H / output_stride, W / output_stride) in Lab units, as the graph computes it,
     in the precision that is written in the graph (`models/precision.py`).
 
+    Args:
+        rounded: compute every operator in float32 and round its result once, to the type that the graph gives it. So a
+            float16 graph means the same on every device; otherwise the device's own kernels decide how they sum.
+
     Raises:
         ModelError: the graph has an operator that is not known here.
     """
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, rounded: bool = False) -> None:
         super().__init__()
         graph = model.graph
         unknown = sorted({node.op_type for node in graph.node} - set(OPERATORS))
         if unknown:
             raise ModelError("torch cannot run this network", f"it has the operators {', '.join(unknown)}")
         self._nodes = [
-            (OPERATORS[n.op_type], tuple(n.input), n.output[0], {a.name: _attribute(a) for a in n.attribute})
+            (
+                _rounding(OPERATORS[n.op_type]) if rounded and n.op_type != "Cast" else OPERATORS[n.op_type],
+                tuple(n.input),
+                n.output[0],
+                {a.name: _attribute(a) for a in n.attribute},
+            )
             for n in graph.node
         ]
         stored = {tensor.name: tensor.data_type for tensor in graph.initializer}
@@ -79,6 +88,20 @@ class OnnxNetwork(nn.Module):
         if known is None:
             self._known[shape] = {n: tuple(_ints(v)) for n, v in values.items() if isinstance(v, INTEGERS)}
         return values[self._output]
+
+
+def _rounding(operator: Callable[..., Value]) -> Callable[..., Value]:
+    """The operator in float32; its result has the type of its inputs, which for all but Cast is that of the graph."""
+
+    def compute(*inputs: Value, **attributes: object) -> Value:
+        halves = [isinstance(x, Tensor) and x.dtype == torch.float16 for x in inputs]
+        if not any(halves):
+            return operator(*inputs, **attributes)
+        wide = (x.float() if half else x for x, half in zip(inputs, halves, strict=True))
+        result = operator(*wide, **attributes)
+        return result.half() if isinstance(result, Tensor) else result
+
+    return compute
 
 
 def _attribute(attribute: onnx.AttributeProto) -> object:

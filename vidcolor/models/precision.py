@@ -1,7 +1,7 @@
 """An exported network with its precision written into the graph, as strongly typed runtimes want it (TensorRT 11,
 TensorRT-RTX): which tensors are float16 is a fact of the ONNX file, not a flag of the builder. Needs `onnx`, no torch.
 
-Input and output stay float32. In a float16 graph the first and the last layers may stay float32 too.
+Input and output stay float32. In a float16 graph the first layer and what scales the output may stay float32 too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vidcolor.errors import ModelError
+from vidcolor.models.base import QUANTISED
 
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 # Inputs that ONNX wants in float32 whatever the other inputs are (operator: positions).
@@ -26,8 +27,7 @@ class Fp32Layers:
     """What stays float32 in a float16 graph. The defaults are those that measured best (docs/gpu.md)."""
 
     first: bool = True  # everything up to and including the first convolution
-    last: bool = True  # the last convolution and everything after it
-    output: bool = True  # everything after the last convolution: scaling to Lab units, the sigmoid
+    output: bool = True  # everything after the last convolution: the sigmoid, scaling to Lab units
 
 
 def load_float32(path: Path) -> onnx.ModelProto:
@@ -53,7 +53,12 @@ def load_float32(path: Path) -> onnx.ModelProto:
 
 
 def typed_graph(path: Path, precision: str, calibration: Sequence[np.ndarray] = ()) -> bytes:
-    """An exported file as a strongly typed graph, ready for a builder.
+    """`typed_model`, ready for a builder."""
+    return typed_model(path, precision, calibration).SerializeToString()
+
+
+def typed_model(path: Path, precision: str, calibration: Sequence[np.ndarray] = ()) -> onnx.ModelProto:
+    """An exported file as a strongly typed graph, which engines are built from.
 
     Args:
         precision: "fp32", "fp16", or "int8" and "fp8", which leave in float16 what is not quantised.
@@ -63,12 +68,12 @@ def typed_graph(path: Path, precision: str, calibration: Sequence[np.ndarray] = 
         ModelError: the file is no network, does not fit into the precision, or there is nothing to calibrate with.
     """
     model = load_float32(path)
-    if precision in ("int8", "fp8"):
+    if precision in QUANTISED:
         _quantise(model, precision, calibration)
     spell_out_prelu(model.graph)
     if precision != "fp32":
         model = to_float16(model)
-    return model.SerializeToString()
+    return model
 
 
 def _quantise(model: onnx.ModelProto, precision: str, calibration: Sequence[np.ndarray]) -> None:
@@ -76,7 +81,7 @@ def _quantise(model: onnx.ModelProto, precision: str, calibration: Sequence[np.n
         raise ModelError(
             f"{precision} needs pictures to measure its ranges with",
             "none were given",
-            "Add --calibrate FOLDER to build-engine.",
+            "Add --calibrate FOLDER.",
         )
     try:
         from vidcolor.models.quantise import quantise, ranges, tolerant
@@ -136,10 +141,7 @@ def float32_nodes(graph: onnx.GraphProto, keep: Fp32Layers) -> set[str]:
     convolutions = [index for index, node in enumerate(graph.node) if node.op_type == "Conv"]
     if not convolutions:
         return set()
-    after = _downstream(graph, graph.node[convolutions[-1]].output[0])
-    kept = set(after) if keep.output or keep.last else set()
-    if keep.last:
-        kept.add(graph.node[convolutions[-1]].output[0])
+    kept = _downstream(graph, graph.node[convolutions[-1]].output[0]) if keep.output else set()
     if keep.first:
         kept |= _upstream(graph, graph.node[convolutions[0]].output[0])
     return kept
