@@ -47,9 +47,10 @@ picture: demo tools
 samples:
 	$(PYTHON) samples/make_samples.py
 
-# On a machine with an NVIDIA GPU, with whatever its Python has: nothing is fetched or installed.
+# On a machine with an NVIDIA GPU, with whatever its Python has: nothing is fetched or installed. CALIBRATE=folder of
+# pictures: int8 and fp8 too.
 gpu-check:
-	$(PYTHON) -m vidcolor gpu-check --write docs/gpu.md --json build/gpu-check.json
+	$(PYTHON) -m vidcolor gpu-check --write docs/gpu.md --json build/gpu-check.json $(CALIBRATE:%=--calibrate %)
 
 # Pictures for a machine with a GPU to which little can be brought: DATA and VAL are folders or shards.
 MEGABYTES ?= 50

@@ -4,6 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from vidcolor.backends.gpu import Gpu, find_gpu
@@ -49,6 +51,16 @@ def test_the_page_gets_its_figures_and_keeps_the_rest(report):
     assert len(tables) > 8
 
 
+def test_with_pictures_int8_and_fp8_are_in_the_report(pretended, tmp_path):
+    pytest.importorskip("torch")
+    for index, picture in enumerate(network.light(16, 32, 32)[:, 0]):
+        cv2.imwrite(str(tmp_path / f"{index:02}.png"), np.rint(picture * 2.5).astype(np.uint8))
+    report = gpu_report([], [], lambda text: None, networks=("lite",), repeats=2, calibrate=tmp_path)
+    (lite,) = report["networks"]
+    assert [a["precision"] for a in lite["agreement"] if a["backend"] == "graph"] == ["fp16", "int8", "fp8"]
+    assert "on 8 pictures of" in markdown(report) and "calibrated with 8 others" in markdown(report)
+
+
 def test_what_was_measured_before_an_accident_is_kept(pretended, tmp_path, monkeypatch, capsys):
     """The machine is taken away during the comparison with float32."""
 
@@ -58,7 +70,7 @@ def test_what_was_measured_before_an_accident_is_kept(pretended, tmp_path, monke
 
     monkeypatch.setattr(gpu_check, "check", taken_away)
     (tmp_path / "page.md").write_text(f"before\n{BEGIN}\nold\n{END}\n")
-    monkeypatch.setattr(gpu_check.gpu_report, "__defaults__", (("lite",), 3, lambda report: None))
+    monkeypatch.setattr(gpu_check.gpu_report, "__defaults__", (("lite",), 3, lambda report: None, None))
     arguments = [
         "gpu-check",
         "--samples",

@@ -18,7 +18,7 @@ from vidcolor.backends.gpu import find_gpu
 from vidcolor.backends.profiles import Profile, engine_folder, shapes_for
 from vidcolor.backends.trt_library import Library
 from vidcolor.errors import BackendError
-from vidcolor.models.base import GRAPH_RECIPE, ModelSpec
+from vidcolor.models.base import GRAPH_RECIPE, QUANTISED, ModelSpec
 from vidcolor.models.weights import Weights
 
 Say = Callable[[str], None]
@@ -39,6 +39,7 @@ class Order:
     def key(self) -> EngineKey:
         """The key of the engine that would be built for this order on this machine."""
         gpu = find_gpu()
+        pictures = self.calibration if self.profile.precision in QUANTISED else ()
         return EngineKey(
             model=self.spec.name,
             weights=self.weights.hash,
@@ -50,7 +51,7 @@ class Order:
             capability=gpu.capability if gpu else PORTABLE,
             shapes=shapes_for(self.profile, self.height, self.width, self.spec.stride),
             builder=tuple(builder_options(self.library, self.profile).items()),
-            calibration=hashlib.sha256(b"".join(map(bytes, self.calibration))).hexdigest() if self.calibration else "",
+            calibration=hashlib.sha256(b"".join(map(bytes, pictures))).hexdigest() if pictures else "",
         )
 
 

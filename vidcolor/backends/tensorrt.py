@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vidcolor.backends import cuda
 from vidcolor.backends.base import BackendInfo
 from vidcolor.backends.engine_supply import Order, obtain
@@ -211,6 +213,7 @@ def open_tensorrt(
     slots: int = SLOTS,
     profile: str = "default",
     precision: str | None = None,
+    calibration: tuple[np.ndarray, ...] = (),
 ) -> Runner:
     """A network on `tensorrt` or `tensorrt-rtx`; its engine is built first if there is none.
 
@@ -218,6 +221,7 @@ def open_tensorrt(
         batch: pictures in a batch; None: what the profile is tuned for.
         sizes: batch sizes that get a graph of their own; by default `batch` alone.
         slots: execution contexts, each on its own stream.
+        calibration: L* (1, 1, height, width) of real pictures, for int8 and fp8.
 
     Raises:
         BackendError: the engine cannot be built or run.
@@ -229,7 +233,7 @@ def open_tensorrt(
     chosen = find_profile(profile)
     chosen = chosen if precision is None else replace(chosen, precision=precision)
     batch = batch or chosen.batch[1]
-    engine = obtain(Order(library, spec, weights, chosen, height, width), batch, say)
+    engine = obtain(Order(library, spec, weights, chosen, height, width, calibration), batch, say)
     kernels = engine_folder() / KERNELS.format(weights.hash[:8])
     device = TensorRtDevice(library, engine, height, width, spec.output_stride, chosen.precision, kernels)
     return Runner(device, batch, sizes, slots, say)

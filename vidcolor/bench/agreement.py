@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from vidcolor.bench.network import light, variants
+from vidcolor.backends.choose import obstacle
+from vidcolor.bench.calibration import Divided
+from vidcolor.bench.network import Variant, can_quantise, input_side, light, variants
 from vidcolor.color.gamut import lab_to_srgb8
-from vidcolor.errors import VidcolorError
+from vidcolor.errors import UsageError, VidcolorError
 from vidcolor.evaluation.metrics import psnr
-from vidcolor.models.base import ModelSpec
+from vidcolor.models.base import QUANTISED, ModelSpec
 from vidcolor.models.weights import Weights
 
-PICTURES = 8
+PICTURES = 8  # of noise, where no folder gives real ones
+NOISE = f"{PICTURES} pictures of noise"
+GRAPH = "graph"  # asked for like a backend: the graph that engines are built from
 WANTED_DB = {"fp32": 60.0, "bf16": 40.0, "fp16": 50.0, "int8": 38.0, "fp8": 38.0}  # PSNR against float32, at least
 
 
@@ -66,19 +70,53 @@ def compare(backend: str, precision: str, lightness: np.ndarray, ab: np.ndarray,
     return Agreement(backend, precision, float(difference.max()), float(difference.mean()), lowest, wanted)
 
 
-def check(spec: ModelSpec, weights: Weights, res: int, asked: str, say: Callable[[str], None]) -> Iterator[Agreement]:
-    """Every variant of the asked backends beside float32; one that fails is said.
+def check(
+    spec: ModelSpec,
+    weights: Weights,
+    res: int,
+    asked: str,
+    say: Callable[[str], None],
+    folder: Divided | None = None,
+) -> Iterator[Agreement]:
+    """Every variant of the asked backends and the typed graph beside float32; one that fails is said.
+
+    Args:
+        asked: a backend's name, `GRAPH`, or "all".
+        folder: pictures at res × res: int8 and fp8 too, and all is compared on those held back. None: on noise.
 
     Raises:
-        UsageError: a named backend cannot be used here.
+        UsageError: what was named cannot be used here.
     """
-    side = -(-res // spec.stride) * spec.stride
-    pictures = light(PICTURES, side, side)
+    side = input_side(spec, res)
+    pictures = light(PICTURES, side, side) if folder is None else folder.held_back
+    calibrating = () if folder is None else folder.calibrating
+    chosen = [] if asked == GRAPH else variants(asked, weights, side, side, say, calibrating)
+    if asked in ("all", GRAPH):
+        chosen += _of_the_graph(asked, weights, calibrating, say)
+    if folder is None and any(v.backend == GRAPH or can_quantise(v.backend) for v in chosen):
+        say("int8 and fp8 are compared with --calibrate FOLDER alone: they are made with real pictures")
     expected = reference(weights, pictures, say)
-    for variant in variants(asked, weights, side, side, say):
+    for variant in chosen:
+        if calibrating and variant.label in QUANTISED:
+            say(f"{variant.backend}: looking for what {variant.label} harms most, on {len(calibrating)} pictures")
         try:
-            backend = variant.open(PICTURES)
+            backend = variant.open(len(pictures))
             ab = backend.start(pictures)()
             yield compare(backend.info.name, backend.info.precision, pictures, ab, expected)
+            if hasattr(backend, "close"):
+                backend.close()
         except VidcolorError as error:
             say(f"{variant.backend} {variant.label}: not compared, {error}")
+
+
+def _of_the_graph(
+    asked: str, weights: Weights, calibrating: Sequence[np.ndarray], say: Callable[[str], None]
+) -> list[Variant]:
+    if problem := obstacle("torch"):
+        if asked == GRAPH:
+            raise UsageError("the graph that engines are built from cannot be computed here", *problem)
+        say(f"{GRAPH}: not compared here, {'. '.join(problem)}")
+        return []
+    from vidcolor.bench.graph import graph_variants
+
+    return graph_variants(weights, calibrating)

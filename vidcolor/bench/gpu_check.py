@@ -13,8 +13,9 @@ from typing import Any
 
 from vidcolor.backends.gpu import Gpu, find_gpu
 from vidcolor.backends.trt_library import MODULES
-from vidcolor.bench.agreement import check
-from vidcolor.bench.network import bench, device_words
+from vidcolor.bench.agreement import NOISE, check
+from vidcolor.bench.calibration import Divided, divided
+from vidcolor.bench.network import bench, device_words, input_side
 from vidcolor.bench.subject import subject
 from vidcolor.bench.words import HEADER, as_dict, network_tables
 from vidcolor.config import RunOptions
@@ -38,6 +39,7 @@ def gpu_report(
     networks: Sequence[str] = NETWORKS,
     repeats: int = REPEATS,
     keep: Callable[[dict[str, Any]], None] = lambda report: None,
+    calibrate: Path | None = None,
 ) -> dict[str, Any]:
     """All figures, as plain data; what could not be measured is in `notes`, with the reason.
 
@@ -46,9 +48,11 @@ def gpu_report(
         films: to decode, by the GPU and by the CPU.
         say: told what is being done, what came of it, and what cannot be.
         keep: given the report so far after every figure: the machine may be had for a while only.
+        calibrate: folder of pictures, with which int8 and fp8 are measured too.
 
     Raises:
         BackendError: there is no NVIDIA GPU.
+        UsageError: the folder has too few pictures.
     """
     gpu = require_gpu()
     notes: list[str] = []
@@ -71,7 +75,9 @@ def gpu_report(
     for name in networks:
         result = {"model": name, "random_weights": False, "rows": [], "agreement": [], "table": []}
         report["networks"].append(result)
-        _network(result, repeats, say, note, lambda: keep(report))
+        side = input_side(find_spec(name), RES)
+        pictures = divided(calibrate, side, side) if calibrate else None
+        _network(result, repeats, say, note, lambda: keep(report), pictures)
     for film in films:
         say(f"{film.name}: decoded by NVDEC and by the CPU")
         if (figures := _decoding(film, note)) is not None:
@@ -108,14 +114,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _network(result: dict[str, Any], repeats: int, say: Say, note: Say, keep: Callable[[], None]) -> None:
+def _network(
+    result: dict[str, Any], repeats: int, say: Say, note: Say, keep: Callable[[], None], pictures: Divided | None
+) -> None:
     """Fill in the figures of one network, row by row."""
     name, timings = result["model"], []
+    calibrating = pictures.calibrating if pictures else ()
+    result["compared_on"] = pictures.words() if pictures else NOISE
     spec = find_spec(name)
     say(f"{name}: speed at {RES}×{RES}")
     try:
         with subject(spec, None) as (weights, result["random_weights"]):
-            for timing in bench(spec, weights, RES, "all", BATCHES, repeats, note):
+            for timing in bench(spec, weights, RES, "all", BATCHES, repeats, note, calibrating):
                 timings.append(timing)
                 result["rows"].append(as_dict(timing))
                 _, result["table"], result["verdict"] = network_tables(timings)
@@ -124,7 +134,7 @@ def _network(result: dict[str, Any], repeats: int, say: Say, note: Say, keep: Ca
                 )
                 keep()
             say(f"{name}: agreement with float32")
-            for a in check(spec, weights, RES, "all", note):
+            for a in check(spec, weights, RES, "all", note, pictures):
                 compared = {"backend": a.backend, "precision": a.precision, "max": a.largest, "mean": a.mean}
                 result["agreement"].append({**compared, "psnr": a.psnr, "wanted": a.wanted})
                 keep()
@@ -231,6 +241,7 @@ def markdown(report: dict[str, Any]) -> str:
             )
             for a in network["agreement"]
         ]
+        lines += [f"Against float32, on {network['compared_on']}:", ""]
         lines += [*_table(("backend", "precision", "max |Δab|", "mean |Δab|", "PSNR, dB", "wanted"), agreement), ""]
     rows = [
         (

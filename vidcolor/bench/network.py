@@ -17,7 +17,7 @@ from vidcolor.backends.choose import BACKENDS, obstacle
 from vidcolor.backends.gpu import find_gpu
 from vidcolor.bench.ceiling import ceiling_for
 from vidcolor.errors import UsageError, VidcolorError
-from vidcolor.models.base import ModelSpec
+from vidcolor.models.base import QUANTISED, ModelSpec
 from vidcolor.models.weights import Weights
 
 # papers/000, Table 1: images/s at 144×144, "the hardware same" for all four (which hardware, it does not say).
@@ -63,8 +63,28 @@ class Variant:
     open: Callable[[int], Backend]
 
 
-def variants(asked: str, weights: Weights, width: int, height: int, say: Callable[[str], None]) -> list[Variant]:
+def input_side(spec: ModelSpec, res: int) -> int:
+    """The side of the square pictures that a bench at `res` shows the network."""
+    return -(-res // spec.stride) * spec.stride
+
+
+def can_quantise(backend: str) -> bool:
+    """Whether a backend runs int8 and fp8, given pictures to calibrate them with."""
+    return backend.startswith("tensorrt")
+
+
+def variants(
+    asked: str,
+    weights: Weights,
+    width: int,
+    height: int,
+    say: Callable[[str], None],
+    calibrating: tuple[np.ndarray, ...] = (),
+) -> list[Variant]:
     """What can be measured here for `asked`, a backend's name or "all". What cannot is said.
+
+    Args:
+        calibrating: L* (1, 1, height, width) of real pictures; with them, TensorRT in int8 and fp8 too.
 
     Raises:
         UsageError, BackendError: one that was named cannot be used.
@@ -78,11 +98,18 @@ def variants(asked: str, weights: Weights, width: int, height: int, say: Callabl
                 raise UsageError(f"backend '{name}' cannot be measured here", *problem)
             say(f"{name}: not measured here, {problem[0]}")
             continue
-        found += _variants_of(name, weights, width, height, say)
+        found += _variants_of(name, weights, width, height, say, calibrating)
     return found
 
 
-def _variants_of(name: str, weights: Weights, width: int, height: int, say: Callable[[str], None]) -> list[Variant]:
+def _variants_of(
+    name: str,
+    weights: Weights,
+    width: int,
+    height: int,
+    say: Callable[[str], None],
+    calibrating: tuple[np.ndarray, ...],
+) -> list[Variant]:
     threads = os.cpu_count() or 1
     if name == "openvino":
         from vidcolor.backends.openvino import OpenVinoBackend, precisions
@@ -105,8 +132,9 @@ def _variants_of(name: str, weights: Weights, width: int, height: int, say: Call
         ]
     from vidcolor.backends.tensorrt import open_tensorrt
 
-    make = partial(open_tensorrt, name, weights, width, height, say, profile="throughput")
-    return [Variant(name, p, lambda batch, p=p: make(batch=batch, precision=p)) for p in ("fp16", "fp32")]
+    make = partial(open_tensorrt, name, weights, width, height, say, profile="throughput", calibration=calibrating)
+    precisions = ("fp16", "fp32", *(QUANTISED if calibrating else ()))
+    return [Variant(name, p, lambda batch, p=p: make(batch=batch, precision=p)) for p in precisions]
 
 
 def resident_bytes() -> int:
@@ -195,14 +223,21 @@ def bench(
     batches: Sequence[int],
     repeats: int,
     say: Callable[[str], None],
+    calibrating: tuple[np.ndarray, ...] = (),
 ) -> Iterator[Timing]:
     """Every variant with every batch size, res × res pictures; one that fails is said, and the others go on.
+
+    Args:
+        calibrating: see `variants`.
 
     Raises:
         UsageError: a named backend cannot be used here.
     """
-    side = -(-res // spec.stride) * spec.stride
-    for variant in variants(asked, weights, side, side, say):
+    side = input_side(spec, res)
+    chosen = variants(asked, weights, side, side, say, calibrating)
+    if calibrating and not any(can_quantise(variant.backend) for variant in chosen):
+        say("--calibrate is of no use here: int8 and fp8 run on TensorRT alone")
+    for variant in chosen:
         # A CPU is no faster with batches.
         on_cpu = variant.backend == "openvino" or find_gpu() is None
         for batch in (1,) if on_cpu else batches:

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -72,6 +73,12 @@ def verbose_option(command: click.Command) -> click.Command:
         return value
 
     return click.option("-v", "--verbose", is_flag=True, callback=remember, help="Say more; show tracebacks.")(command)
+
+
+def calibrate_option(command: click.Command) -> click.Command:
+    """--calibrate FOLDER, for every command that makes int8 and fp8."""
+    folder = click.Path(path_type=Path, exists=True, file_okay=False)
+    return click.option("--calibrate", type=folder, help="Folder of pictures, for int8 and fp8.")(command)
 
 
 def show_error(error: BaseException, verbose: bool) -> None:

@@ -7,13 +7,16 @@ import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcolor.cli import verbose_option
+from vidcolor.cli import calibrate_option, verbose_option
 from vidcolor.cli.run import DEFAULTS
 from vidcolor.errors import UsageError
+
+if TYPE_CHECKING:
+    from vidcolor.bench.calibration import Divided
 
 PAPERS_MODEL = "resnet38"  # whose speed Table 1 states
 
@@ -22,10 +25,16 @@ PAPERS_MODEL = "resnet38"  # whose speed Table 1 states
 @click.option("--model", default=DEFAULTS["model"], show_default=True, help="Network; see: vidcolor models.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Your own weights (ONNX from: vidcolor export).")
 @click.option("--res", default=DEFAULTS["res"], show_default=True, help="Side of the network's picture, pixels.")
-@click.option("--backend", default="all", show_default=True, help="Backend to measure; for --pipeline, all means auto.")
+@click.option(
+    "--backend",
+    default="all",
+    show_default=True,
+    help="Backend to measure; for --pipeline, all means auto; with --check, also graph.",
+)
 @click.option("--batch", default="1,8,32", show_default=True, help="Batch sizes on GPUs, comma-separated.")
 @click.option("--repeats", default=50, show_default=True, help="Batches that are timed for each row.")
 @click.option("--check", is_flag=True, help="Compare every backend's colours with float32 instead of timing.")
+@calibrate_option
 @click.option(
     "--pipeline", "clip", type=click.Path(path_type=Path), metavar="CLIP", help="Measure the whole command on CLIP."
 )
@@ -41,13 +50,30 @@ PAPERS_MODEL = "resnet38"  # whose speed Table 1 states
 @verbose_option
 @click.pass_context
 def command(
-    context: click.Context, clip: Path | None, check: bool, training: bool, as_json: bool, verbose: bool, **options: Any
+    context: click.Context,
+    clip: Path | None,
+    check: bool,
+    training: bool,
+    calibrate: Path | None,
+    as_json: bool,
+    verbose: bool,
+    **options: Any,
 ) -> None:
     """Measure how fast the network is on each backend, beside Table 1 of its paper.
+
+    With --check: how near each comes to float32, and the graph that TensorRT engines are built from, computed without a
+    GPU (backend "graph"); on noise, or with --calibrate on 8 pictures of the folder that calibrate nothing. With
+    --calibrate: int8 and fp8 too, where a backend has them; the folder needs 16 pictures, 72 at most are used.
 
     With --pipeline CLIP: the whole command on CLIP, beside an ffmpeg transcode with the same encoder settings. With
     --training: how much of a training step is learning; --batch is pictures a step then [32], --repeats the steps.
     """
+    if calibrate is not None and (training or clip is not None):
+        raise UsageError(
+            "--calibrate means nothing with --training or --pipeline",
+            "it is for int8 and fp8 of the network alone",
+            "Leave it out, or use: vidcolor bench --check --calibrate FOLDER",
+        )
     if training:
         given = context.get_parameter_source("batch") != click.core.ParameterSource.DEFAULT
         _training(
@@ -56,9 +82,9 @@ def command(
     elif clip is not None:
         _pipeline(clip, as_json, **options)
     elif check:
-        _check(as_json, **options)
+        _check(as_json, calibrate, **options)
     else:
-        _network(as_json, **options)
+        _network(as_json, calibrate, **options)
 
 
 def _say(text: str) -> None:
@@ -76,20 +102,30 @@ def _numbers(text: str) -> list[int]:
 
 
 def _network(
-    as_json: bool, model: str, weights: Path | None, res: int, backend: str, batch: str, repeats: int, **_: Any
+    as_json: bool,
+    calibrate: Path | None,
+    model: str,
+    weights: Path | None,
+    res: int,
+    backend: str,
+    batch: str,
+    repeats: int,
+    **_: Any,
 ) -> None:
     from vidcolor.backends.choose import choose_model
-    from vidcolor.bench.network import bench, device_words
+    from vidcolor.bench.network import bench, device_words, input_side
     from vidcolor.bench.subject import subject
     from vidcolor.bench.words import as_dict, network_tables
     from vidcolor.cli.ui import console, table
     from vidcolor.models.registry import find_spec
 
     spec, batches, machine = find_spec(choose_model(model).name), _numbers(batch), device_words()
+    pictures = _divided(calibrate, input_side(spec, res))
     with subject(spec, weights) as (found, random):
         if random:
             _say(f"{spec.name} has no trained weights: timed with random ones, which take the same time")
-        timings = list(bench(spec, found, res, backend, batches, repeats, _say))
+        calibrating = pictures.calibrating if pictures else ()
+        timings = list(bench(spec, found, res, backend, batches, repeats, _say, calibrating))
     if not timings:
         raise UsageError("nothing could be measured", "no backend works here", "See: vidcolor doctor")
     if as_json:
@@ -118,18 +154,32 @@ def _network(
         out.print(f"The paper's network is another: vidcolor bench --model {PAPERS_MODEL}", soft_wrap=True)
 
 
-def _check(as_json: bool, model: str, weights: Path | None, res: int, backend: str, **_: Any) -> None:
+def _divided(folder: Path | None, side: int) -> Divided | None:
+    if folder is None:
+        return None
+    from vidcolor.bench.calibration import divided
+
+    return divided(folder, side, side)
+
+
+def _check(
+    as_json: bool, calibrate: Path | None, model: str, weights: Path | None, res: int, backend: str, **_: Any
+) -> None:
     from vidcolor.backends.choose import choose_model
-    from vidcolor.bench.agreement import check
+    from vidcolor.bench.agreement import NOISE, PICTURES, check
+    from vidcolor.bench.network import input_side
     from vidcolor.bench.subject import subject
     from vidcolor.cli.ui import console, table
     from vidcolor.models.registry import find_spec
 
     spec = find_spec(choose_model(model).name)
+    pictures = _divided(calibrate, input_side(spec, res))
     with subject(spec, weights) as (found, random):
         if random:
             _say(f"{spec.name} has no trained weights: compared with random ones, whose colours mean nothing")
-        results = list(check(spec, found, res, backend, _say))
+        results = list(check(spec, found, res, backend, _say, pictures))
+    if not results:
+        raise UsageError("nothing could be compared", "no backend works here", "See: vidcolor doctor")
     if as_json:
         rows = [
             {
@@ -143,9 +193,10 @@ def _check(as_json: bool, model: str, weights: Path | None, res: int, backend: s
             }
             for r in results
         ]
-        click.echo(
-            json.dumps({"type": "check", "model": spec.name, "res": res, "random_weights": random, "rows": rows})
-        )
+        facts = {"type": "check", "model": spec.name, "res": res, "random_weights": random}
+        calibrated = {} if pictures is None else {"folder": str(calibrate), "calibrating": len(pictures.calibrating)}
+        compared = PICTURES if pictures is None else len(pictures.held_back)
+        click.echo(json.dumps({**facts, "pictures": {"compared": compared, **calibrated}, "rows": rows}))
     else:
         rows = [
             (
@@ -160,7 +211,8 @@ def _check(as_json: bool, model: str, weights: Path | None, res: int, backend: s
             for r in results
         ]
         header = ("backend", "precision", "max |Δab|", "mean |Δab|", "PSNR, dB", "wanted", "holds")
-        console().print(f"{spec.name} at {res}×{res} against float32")
+        compared_on = NOISE if pictures is None else pictures.words()
+        console().print(f"{spec.name} at {res}×{res} against float32, on {compared_on}", soft_wrap=True)
         console().print(table(header, rows))
     raise click.exceptions.Exit(0 if all(r.holds for r in results) else 1)
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from vidcolor.cli import verbose_option
+from vidcolor.cli import calibrate_option, verbose_option
 from vidcolor.cli.run import DEFAULTS
-from vidcolor.errors import UsageError, VidcolorError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-CALIBRATION = 64  # pictures
+from vidcolor.errors import UsageError
 
 
 @click.command("build-engine")
@@ -27,11 +20,7 @@ CALIBRATION = 64  # pictures
 @click.option("--size", help="WIDTHxHEIGHT of the network's picture, for a profile with exact shapes. [res × res]")
 @click.option("--batch", help="Least, usual, most pictures in a batch: 1,8,32. [the profile's]")
 @click.option("--precision", help="fp32, fp16, int8 or fp8. [the profile's]")
-@click.option(
-    "--calibrate",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of pictures, for int8 and fp8.",
-)
+@calibrate_option
 @click.option("--profile", default="default", show_default=True, help="A table of engines/profiles.toml.")
 @click.option("--backend", help="tensorrt or tensorrt-rtx. [the one that is installed]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -58,6 +47,7 @@ def command(
     from vidcolor.backends.engine_supply import Order, make_and_store
     from vidcolor.backends.profiles import find_profile
     from vidcolor.backends.trt_library import choose_library
+    from vidcolor.bench.calibration import calibration
     from vidcolor.cli.ui import BuildProgress
     from vidcolor.models.registry import find_spec
     from vidcolor.models.weights import find_weights
@@ -92,32 +82,6 @@ def command(
     )
     place = "any GPU that the library supports" if engine.key.gpu == PORTABLE else engine.key.gpu
     click.echo(f"for {place}; {engine.key.shapes.words()}", err=True)
-
-
-def calibration(folder: Path, height: int, width: int) -> tuple[np.ndarray, ...]:
-    """L* (1, 1, height, width) of up to `CALIBRATION` pictures of a folder, spread over their names.
-
-    Raises:
-        UsageError: there is no picture that can be read.
-    """
-    import cv2
-    import numpy as np
-
-    from vidcolor.color.lab import lightness, srgb_to_linear
-    from vidcolor.media.pictures import read_picture
-
-    found = []
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    for path in files[:: max(1, len(files) // CALIBRATION)][:CALIBRATION]:
-        with contextlib.suppress(VidcolorError):
-            luma = read_picture(path).luma
-            grey = cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA) / np.iinfo(luma.dtype).max
-            found.append(lightness(srgb_to_linear(grey)).astype(np.float32)[None, None])
-    if not found:
-        raise UsageError(
-            f"--calibrate {folder} has no picture that can be read", "int8 and fp8 are calibrated with some dozens"
-        )
-    return tuple(found)
 
 
 def parse_batch(text: str | None) -> tuple[int, int, int] | None:

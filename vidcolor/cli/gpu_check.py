@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vidcolor.cli import verbose_option
+from vidcolor.cli import calibrate_option, verbose_option
 
 
 @click.command("gpu-check")
@@ -19,8 +19,9 @@ from vidcolor.cli import verbose_option
     "--write", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Page whose figures are replaced."
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="File for all figures.")
+@calibrate_option
 @verbose_option
-def command(samples: Path, write: Path | None, json_file: Path | None, verbose: bool) -> None:
+def command(samples: Path, write: Path | None, json_file: Path | None, calibrate: Path | None, verbose: bool) -> None:
     """Measure all that docs/gpu.md states, on this machine's GPU, with what is installed. Fetches nothing.
 
     Figures are written as they come: what stops the check midway costs only what was not measured yet.
@@ -50,6 +51,6 @@ def command(samples: Path, write: Path | None, json_file: Path | None, verbose: 
         json_file.parent.mkdir(parents=True, exist_ok=True)
     with scratch() as folder:
         clips = clips_to_measure(samples, Path(folder), say)
-        report = gpu_report(clips, films_to_decode(clips, Path(folder), say), say, keep=keep)
+        report = gpu_report(clips, films_to_decode(clips, Path(folder), say), say, keep=keep, calibrate=calibrate)
     keep(report)
     click.echo(markdown(report))
