@@ -230,13 +230,13 @@ def test_two_processes_train_one_network(options, photographs, tmp_path):
     network = load_network("lite").train()
     store = load_pictures([photographs], 160, PictureStore(160)).pictures
     store.settle(CPU)
-    batches = Batches(store, options.batch, options.size, options.seed, Degrade(), CPU)
+    batches = Batches(store, options.batch, options.size, options.seed, options.whole, Degrade(), CPU)
     expected = []
     for number in range(2):
-        light, ab = batches.make(number)
+        shown, truth = batches.make(number)
         with torch.no_grad():
-            predicted = network(light)
-        truth = torch.nn.functional.adaptive_avg_pool2d(ab, predicted.shape[-2:])
+            predicted = network(shown)
+        truth = torch.nn.functional.adaptive_avg_pool2d(truth, predicted.shape[-2:])
         expected.append(find_loss(options.loss)(predicted, truth).item())
     assert expected[0] != pytest.approx(expected[1], rel=1e-3)
     assert float(rows(tmp_path / "run")[0]["loss"]) == pytest.approx(np.mean(expected), rel=1e-4)

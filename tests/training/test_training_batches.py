@@ -25,8 +25,8 @@ def stored(pictures, short=96):
     return store
 
 
-def batches(pictures, batch=4, size=32, seed=0, degrade=None):
-    return Batches(stored(pictures), batch, size, seed, degrade, CPU)
+def batches(pictures, batch=4, size=32, seed=0, whole=0.35, degrade=None):
+    return Batches(stored(pictures), batch, size, seed, whole, degrade, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +35,12 @@ def pictures(photographs):
 
 
 def test_a_batch_depends_on_seed_and_number_alone(pictures):
-    light, ab = batches(pictures, degrade=Degrade()).make(3)
-    assert light.shape == (4, 1, 32, 32) and ab.shape == (4, 2, 32, 32)
-    assert light.dtype == ab.dtype == torch.float32 and 0 <= light.min() <= light.max() <= 100
+    light, truth = batches(pictures, degrade=Degrade()).make(3)
+    assert light.shape == (4, 1, 32, 32) and truth.shape == (4, 3, 32, 32)
+    assert light.dtype == truth.dtype == torch.float32 and 0 <= light.min() <= light.max() <= 100
     again, other = (batches(pictures, seed=seed, degrade=Degrade()).make(3) for seed in (0, 1))
-    assert torch.equal(light, again[0]) and torch.equal(ab, again[1])
-    assert not torch.equal(light, other[0]) and not torch.equal(ab, other[1])
+    assert torch.equal(light, again[0]) and torch.equal(truth, again[1])
+    assert not torch.equal(light, other[0]) and not torch.equal(truth, other[1])
     assert not torch.equal(light, batches(pictures, degrade=Degrade()).make(4)[0])
 
 
@@ -56,16 +56,17 @@ def test_several_processes_share_the_stream(pictures):
     made = batches(pictures, batch=2, degrade=Degrade())
     streams = [made.stream(10 + rank, 2) for rank in range(2)]
     for number in range(10, 18):
-        light, ab = next(streams[number % 2])
+        light, truth = next(streams[number % 2])
         expected = made.make(number)
-        assert torch.equal(light, expected[0]) and torch.equal(ab, expected[1])
+        assert torch.equal(light, expected[0]) and torch.equal(truth, expected[1])
 
 
 def test_degrading_leaves_the_truth_clean(pictures):
     clean, worn = (batches(pictures, degrade=d).make(3) for d in (None, Degrade(border=0)))
-    bright = (worn[0] > 8).expand(-1, 2, -1, -1)
+    bright = (worn[0] > 8).expand(-1, 3, -1, -1)
     assert bright.float().mean() > 0.8
     assert torch.equal(worn[1][bright], clean[1][bright])
+    assert torch.equal(worn[1][:, :1], clean[0]) and torch.equal(clean[1][:, :1], clean[0])
     assert (worn[0] - clean[0]).abs().max() > 1
 
 
@@ -99,12 +100,12 @@ def test_a_part_is_cut_where_it_lies_and_mirrored_left_to_right(upright):
 def test_parts_lie_within_their_pictures_and_half_are_mirrored():
     rng = np.random.default_rng(0)
     lengths, upright = rng.integers(96, 230, 4000), rng.random(4000) < 0.5
-    parts = random_parts(lengths, 96, upright, rng)
+    parts = random_parts(lengths, 96, upright, 0.35, rng)
     ends = np.stack((parts[..., 0], parts.sum(2)))
     assert ends.min() >= -1e-4 and (ends.max(0) <= np.stack((lengths, np.full(4000, 96)), 1) + 1e-3).all()
     extent = np.abs(parts[..., 1])
     whole = (extent[:, 0] == lengths) & (extent[:, 1] == 96)
-    assert 0.31 < whole.mean() < 0.4
+    assert 0.31 < whole.mean() < 0.4  # a few parts of small pictures are all of them
     assert extent[~whole].min() > 0.6 * 96 * np.exp(-0.25) - 1
     horizontal = np.where(upright, parts[:, 1, 1], parts[:, 0, 1])
     vertical = np.where(upright, parts[:, 0, 1], parts[:, 1, 1])
@@ -129,3 +130,12 @@ def test_lab_is_that_of_color_lab():
     np.testing.assert_allclose(ab.permute(0, 2, 3, 1).numpy(), expected[..., 1:], atol=1e-9)
     single, _ = lab.srgb_to_lab(torch.from_numpy(rgb.transpose(0, 3, 1, 2).astype(np.float32)))
     np.testing.assert_allclose(single.numpy(), expected[..., 0], atol=1e-4)
+
+
+def test_lab_comes_back_as_srgb_and_what_does_not_fit_is_cut_but_for_a_fifth():
+    rgb = np.random.default_rng(0).random((2, 9, 7, 3))
+    light, ab = lab.srgb_to_lab(torch.from_numpy(rgb.transpose(0, 3, 1, 2)))
+    back = lab.lab_to_srgb(light[:, None], ab)
+    np.testing.assert_allclose(back.permute(0, 2, 3, 1).numpy(), rgb, atol=1e-9)
+    red = lab.lab_to_srgb(torch.tensor([[[[50.0]]]]), torch.tensor([[[[140.0]], [[60.0]]]]))[0, :, 0, 0]
+    assert 1 < red[0] < 1.2 and -0.1 < red[1:].min() < 0

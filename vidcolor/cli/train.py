@@ -50,6 +50,7 @@ def setting(name: str, help: str, **kind: object) -> Callable:
 @setting("device", "auto, cpu or cuda.")
 @setting("precision", "Of the forward pass: bf16 or fp32.")
 @setting("compile", "torch.compile: auto (on a GPU, where it works), on, off.")
+@setting("whole", "Share of the pictures that are shown whole, 0 to 1; others are cut.")
 @setting("degrade", "Show the network worn film instead of clean luma.")
 @setting("pretrained", "Begin with ImageNet weights where the network can.")
 @setting("minutes_between_checkpoints", "How much work an accident may cost.")

@@ -1,4 +1,4 @@
-"""Batches (L*, ab), cut, degraded and turned into Lab on the device that trains, all pictures of a batch at once.
+"""Batches (L* shown, true Lab), cut, degraded and turned into Lab on the device that trains, all pictures of a batch at once.
 
 What is drawn for each picture comes from NumPy on the host, a few numbers a picture, so that it is the same on every device;
 only grain is drawn where it is used.
@@ -19,8 +19,7 @@ from vidcolor.training.lab import srgb_to_lab
 from vidcolor.training.store import PictureStore
 
 BLACK = 8.0  # L* below which colour fades out
-WHOLE = 0.35  # share of pictures that are shown whole, squashed to a square: what METRICS.md measures
-SMALLEST_PART = 0.6  # of the short side, of the others
+SMALLEST_PART = 0.6  # of the short side, of pictures that are not shown whole
 STRETCH = 0.25  # largest ln(height / width) / 2 of a part
 AHEAD = 3  # batches whose pictures are fetched while one is used
 
@@ -42,16 +41,19 @@ def resampling(size: int, source: int, start: Tensor, extent: Tensor, limit: Ten
     return weight.div_(weight.sum(2, keepdim=True))
 
 
-def random_parts(lengths: np.ndarray, short: int, upright: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def random_parts(
+    lengths: np.ndarray, short: int, upright: np.ndarray, whole: float, rng: np.random.Generator
+) -> np.ndarray:
     """(N, 2, 2) float32: (start, extent) along the long and the short side of pictures, in pixels.
 
-    Parts of at least `SMALLEST_PART` of the short side, mildly stretched, or whole pictures; mirrored half of the time.
+    Parts of at least `SMALLEST_PART` of the short side, mildly stretched, or, a share `whole` of them, whole pictures
+    squashed to a square; mirrored half of the time.
     """
     n = len(lengths)
     sides = np.stack((lengths, np.full(n, short)), 1)
     stretch = np.exp(rng.uniform(-STRETCH, STRETCH, n) * np.where(upright, 1, -1))  # of the long side's direction
     wanted = short * rng.uniform(SMALLEST_PART, 1, n)[:, None] * np.stack((stretch, 1 / stretch), 1)
-    extent = np.where(rng.random((n, 1)) < WHOLE, sides, np.minimum(wanted, sides))
+    extent = np.where(rng.random((n, 1)) < whole, sides, np.minimum(wanted, sides))
     start = rng.random((n, 2)) * (sides - extent)
     across = np.stack((~upright, upright), 1)  # the picture's horizontal direction
     mirrored = across & (rng.random((n, 1)) < 0.5)
@@ -73,17 +75,25 @@ def cut(lines: Tensor, size: int, parts: Tensor, lengths: Tensor, upright: Tenso
 class Batches:
     """An endless, seeded stream of training batches; batch number n is a pure function of (seed, n).
 
-    Yields ``lightness`` (N, 1, size, size), degraded as film is, and the clean ``ab`` (N, 2, size, size), both float32
-    in Lab units, on `device`.
+    Yields what the network is shown, L* (N, 1, size, size), degraded as film is, and the clean truth, Lab
+    (N, 3, size, size), both float32, on `device`.
     """
 
     def __init__(
-        self, store: PictureStore, batch: int, size: int, seed: int, degrade: Degrade | None, device: torch.device
+        self,
+        store: PictureStore,
+        batch: int,
+        size: int,
+        seed: int,
+        whole: float,
+        degrade: Degrade | None,
+        device: torch.device,
     ) -> None:
         self.store = store
         self.batch = batch
         self.size = size
         self.seed = seed
+        self.whole = whole
         self.degrade = degrade
         self.device = device
 
@@ -102,14 +112,15 @@ class Batches:
     def _finish(self, number: int, indices: np.ndarray, lines: Tensor) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((self.seed, 2, number))
         lengths, upright = self.store.lengths[indices], self.store.upright[indices]
-        parts = random_parts(lengths, self.store.short, upright, rng)
+        parts = random_parts(lengths, self.store.short, upright, self.whole, rng)
         there = (torch.from_numpy(array).to(self.device, non_blocking=True) for array in (parts, lengths, upright))
         rgb = cut(lines, self.size, *there)
         light, ab = srgb_to_lab(rgb)
+        shown = light
         if self.degrade is not None:
-            light = self.degrade(rgb, light, rng)
-            ab = ab * (light / BLACK).clamp(max=1)[:, None]  # what the film shows as black has no colour to learn
-        return light[:, None], ab
+            shown = self.degrade(rgb, light, rng)
+            ab = ab * (shown / BLACK).clamp(max=1)[:, None]  # what the film shows as black has no colour to learn
+        return shown[:, None], torch.cat((light[:, None], ab), 1)
 
     def stream(self, start: int, step: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches number `start`, `start` + `step`, …, the pictures of the next ones fetched by a thread meanwhile."""

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidcolor.color.lab import EPSILON, KAPPA, RGB_TO_XYZ, WHITE
+from vidcolor.color.lab import EPSILON, KAPPA, RGB_TO_XYZ, WHITE, XYZ_TO_RGB
 
 _LAB = np.array([[0.0, 116, 0], [500, -500, 0], [0, 200, -200]])  # CIE 15: f(X), f(Y), f(Z) → L* + 16, a*, b*
+_BEYOND = 0.2  # slope of display values over linear light outside 0…1: what does not fit is not seen, but can be learnt from
 
 
 def srgb_to_linear(value: Tensor) -> Tensor:
@@ -35,6 +36,21 @@ def srgb_to_lab(rgb: Tensor) -> tuple[Tensor, Tensor]:
     lab = _matrix(_LAB, rgb).expand(n, 3, 3) @ _cube_root(xyz)
     lab = lab.view(n, 3, height, width)
     return lab[:, 0] - 16, lab[:, 1:]
+
+
+def lab_to_srgb(light: Tensor, ab: Tensor) -> Tensor:
+    """L* (N, 1, H, W) and ab (N, 2, H, W) → sRGB (N, 3, H, W), 0…1 but for a fifth of what is outside the gamut.
+
+    So a gradient leads back into the gamut from outside it.
+    """
+    n, _, height, width = ab.shape
+    lab = torch.cat((light + 16, ab), 1).view(n, 3, -1)
+    f = _matrix(np.linalg.inv(_LAB), ab).expand(n, 3, 3) @ lab
+    xyz = torch.where(f > 6 / 29, f**3, (116 * f - 16) / KAPPA)
+    linear = _matrix(XYZ_TO_RGB * WHITE, ab).expand(n, 3, 3) @ xyz
+    inside = linear.clamp(0, 1)
+    shown = torch.where(inside <= 0.0031308, inside * 12.92, 1.055 * inside.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
+    return (shown + _BEYOND * (linear - inside)).view(n, 3, height, width)
 
 
 def _matrix(values: np.ndarray, like: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ class Learner:
         self.ema.load_state_dict(state["ema"])
         self.optimiser.load_state_dict(state["optimiser"])
 
-    def compile(self, light: Tensor, ab: Tensor, say: Callable[[str], None]) -> None:
+    def compile(self, shown: Tensor, truth: Tensor, say: Callable[[str], None]) -> None:
         """Let torch.compile fuse what lies between the convolutions, if the options want it; nothing is learnt meanwhile.
 
         Raises:
@@ -98,7 +98,7 @@ class Learner:
         before, plain = copy.deepcopy(self.network.state_dict()), self._run
         try:
             self._run = torch.compile(plain, dynamic=False)
-            self.backward(light, ab)
+            self.backward(shown, truth)
         except Exception as error:  # what compilers and their tools raise has no base in common
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             if wanted == "on":
@@ -108,11 +108,11 @@ class Learner:
         self.optimiser.zero_grad(set_to_none=True)
         self.network.load_state_dict(before)  # batch norms have counted a batch
 
-    def backward(self, light: Tensor, ab: Tensor) -> Tensor:
+    def backward(self, shown: Tensor, truth: Tensor) -> Tensor:
         """Gradients for a batch, in place of those before. Returns the loss, without waiting for it."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
-            predicted = self._run(light.contiguous(memory_format=torch.channels_last))
-        loss = self.loss_of(predicted.float(), F.adaptive_avg_pool2d(ab, predicted.shape[-2:]))
+            predicted = self._run(shown.contiguous(memory_format=torch.channels_last))
+        loss = self.loss_of(predicted.float(), F.adaptive_avg_pool2d(truth, predicted.shape[-2:]))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         return loss.detach()

@@ -100,7 +100,7 @@ def _train(
     held_back = load_pictures([Path(p) for p in options.validation], side)
     say(f"validation: {held_back}")
     degrade = Degrade() if options.degrade else None
-    batches = Batches(store, options.batch, options.size, options.seed, degrade, device)
+    batches = Batches(store, options.batch, options.size, options.seed, options.whole, degrade, device)
 
     # network, optimiser, moving average
     network = load_network(options.model) if state else first_network(options, start_from)
@@ -146,9 +146,9 @@ def _train(
 
     with asked_to_stop() as stop:
         while step < options.steps:
-            light, ab = next(stream)
+            shown, truth = next(stream)
             rate = rate_at(step, options)
-            loss, norm = learner.backward(light, ab), learner.clip()
+            loss, norm = learner.backward(shown, truth), learner.clip()
             losses_since, steps_since = losses_since + loss, steps_since + 1
             step += 1
             seen += options.batch * processes.count

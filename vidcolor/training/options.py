@@ -35,6 +35,7 @@ class TrainOptions:
     steps_between_validations: int = 1000
     steps_between_logs: int = 50
     samples: int = 8  # pictures on the sheet that is drawn at every validation; 0 draws none
+    whole: float = 0.35  # share of the pictures, 0…1, that are shown whole, squashed to a square; others are cut
     degrade: bool = True  # show the network worn film instead of clean luma
     pretrained: bool = True  # begin with ImageNet weights where the network has an encoder for them
     device: str = "auto"  # auto, cpu, cuda
@@ -50,7 +51,7 @@ class TrainOptions:
         for name, least in at_least.items():
             if not getattr(self, name) >= least:
                 raise UsageError(f"cannot train with {name} = {getattr(self, name)}", f"it must be at least {least}")
-        for name in ("cooldown", "ema"):
+        for name in ("cooldown", "ema", "whole"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"cannot train with {name} = {getattr(self, name)}", "it must be within 0 and 1")
         choices_of = {

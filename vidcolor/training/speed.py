@@ -71,14 +71,15 @@ def _measure(options: TrainOptions, rounds: int, say: Callable[[str], None], pro
     torch.manual_seed(options.seed)
     store, device = made_up_pictures(), processes.device
     say(store.settle(device))
-    batches = Batches(store, options.batch, options.size, options.seed, Degrade() if options.degrade else None, device)
+    degrade = Degrade() if options.degrade else None
+    batches = Batches(store, options.batch, options.size, options.seed, options.whole, degrade, device)
     learner = Learner(first_network(options, None), options, processes)
-    light, ab = batches.make(0)
-    learner.compile(light, ab, say)
+    shown, truth = batches.make(0)
+    learner.compile(shown, truth, say)
     stream = batches.stream(0)
 
     def bare() -> None:
-        learner.backward(light, ab)
+        learner.backward(shown, truth)
 
     def whole() -> None:
         learner.backward(*next(stream))
