@@ -2,8 +2,10 @@
 
     python scripts/train_on_gpu.py build/gpu-set --minutes 25
 
-For each network: its speed is measured, the number of steps follows from it, the run goes its way and is exported. Called
-again, it goes on where it was stopped.
+For each network: its speed is measured, the number of steps follows from it, two runs go their way, and the second is
+exported. The first learns at a constant rate, mostly from parts of pictures; in the second the rate falls, pictures are whole,
+and the loss is what they will be judged by.
+Called again, it goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import math
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import click
@@ -22,6 +25,7 @@ RECIPES = {
     "resnet38": {"share": 0.7, "batch": 64, "rate": 5e-4, "loss": "l1", "warmup": 500},
     "lite": {"share": 0.3, "batch": 256, "rate": 3e-3, "loss": "chroma-weighted", "warmup": 300},
 }
+FINISH = 0.3  # part of the steps that the second run takes
 RESERVE = 0.9  # share of the time that goes into steps; the rest is validation, sheets and saving
 
 
@@ -63,20 +67,37 @@ def main(
     device: str,
 ) -> None:
     """Train and export networks on the set SET (from scripts/train_gpu_set.py)."""
-    whole = sum(RECIPES[model]["share"] for model in models)
+    shares = sum(RECIPES[model]["share"] for model in models)
     for model in models:
-        recipe, run, began = RECIPES[model], output / model, time.monotonic()
-        if (run / "last.pt").exists():
-            vidcolor("train", run)
+        recipe, began = RECIPES[model], time.monotonic()
+        first, second = (output / model / part for part in ("first", "second"))
+        places = ["--data", folder / "train.tar", "--val", folder / "val.tar"]
+        kind = ["--model", model, "--size", size, "--batch", batch or recipe["batch"], "--device", device]
+        kind += ["--rate", recipe["rate"]]
+        if not (first / "last.pt").exists():
+            seconds = RESERVE * 60 * minutes * recipe["share"] / shares
+            count = steps or steps_for(model, size, batch or recipe["batch"], seconds, 5)
         else:
-            pictures, seconds = batch or recipe["batch"], RESERVE * 60 * minutes * recipe["share"] / whole
-            count = steps or steps_for(model, size, pictures, seconds, 5)
-            places = ["--data", folder / "train.tar", "--val", folder / "val.tar"]
-            kind = ["--model", model, "--size", size, "--batch", pictures, "--steps", count, "--device", device]
-            how = ["--rate", recipe["rate"], "--loss", recipe["loss"], "--warmup", min(recipe["warmup"], count // 10)]
-            vidcolor("train", run, *places, *kind, *how, "--steps-between-validations", max(1, count // 8))
-        vidcolor("export", run / "last.pt", output / f"{model}.onnx")
+            count = round(steps_of(first) / (1 - FINISH))
+        train(first, [*places, *kind, "--loss", recipe["loss"], "--cooldown", 0], max(1, round(count * (1 - FINISH))), recipe["warmup"])
+        finish = ["--loss", "decibel-vivid", "--cooldown", 1, "--whole", 0.9, "--start-from", first / "last.pt"]
+        train(second, [*places, *kind, *finish], max(1, round(count * FINISH)), recipe["warmup"])
+        vidcolor("export", second / "last.pt", output / f"{model}.onnx")
         click.echo(f"{model}: {output / model}.onnx after {(time.monotonic() - began) / 60:.1f} minutes", err=True)
+
+
+def train(run: Path, flags: list, steps: int, warmup: int) -> None:
+    """Train a run to its end, from where it was stopped if it was."""
+    if (run / "last.pt").exists():
+        vidcolor("train", run)
+        return
+    rhythm = ["--warmup", min(warmup, steps // 10), "--steps-between-validations", max(1, steps // 6)]
+    vidcolor("train", run, *flags, "--steps", steps, *rhythm)
+
+
+def steps_of(run: Path) -> int:
+    """Steps in all of a run that has begun."""
+    return tomllib.loads((run / "options.toml").read_text("utf-8"))["steps"]
 
 
 if __name__ == "__main__":
