@@ -12,8 +12,8 @@ from vidcolor.training.degrade import Degrade
 from vidcolor.training.faults import blurred, compressed
 from vidcolor.training.lab import srgb_to_lab
 
-NONE = {field.name: 0.0 for field in dataclasses.fields(Degrade)}
-FAULTS = [name for name in NONE if name != "unworn"]
+FAULTS = [field.name for field in dataclasses.fields(Degrade)]
+NONE = dict.fromkeys(FAULTS, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +45,6 @@ def test_a_fault_changes_as_many_pictures_as_it_should_and_stays_in_range(pictur
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_same_seed_draws_the_same(pictures, fault):
     assert torch.equal(*(worn(pictures, 7, **{fault: 0.5}) for _ in range(2)))
-
-
-def test_an_unworn_print_has_no_fault_but_its_stock(pictures):
-    faults = dict.fromkeys(FAULTS, 1.0) | {"luma": 0.0}
-    stock = worn(pictures, 3, unworn=1.0, **faults)
-    assert torch.allclose(stock, worn(pictures, 3, orthochromatic=1.0), atol=1e-4)
-    assert (stock - pictures[1]).abs().max() > 1
-    some = (worn(pictures, 3, unworn=0.5, **faults) - stock).abs().amax((1, 2)) > 0.3
-    assert 0.25 < some.float().mean() < 0.75
 
 
 def test_orthochromatic_stock_shows_red_dark_and_blue_light():

@@ -107,6 +107,8 @@ def test_parts_lie_within_their_pictures_and_half_are_mirrored():
     whole = (extent[:, 0] == lengths) & (extent[:, 1] == 96)
     assert 0.31 < whole.mean() < 0.4  # a few parts of small pictures are all of them
     assert extent[~whole].min() > 0.6 * 96 * np.exp(-0.25) - 1
+    sides = np.stack((lengths, np.full(4000, 96)), 1)
+    assert np.allclose(np.abs(random_parts(lengths, 96, upright, 1.0, rng)[..., 1]), sides)
     horizontal = np.where(upright, parts[:, 1, 1], parts[:, 0, 1])
     vertical = np.where(upright, parts[:, 0, 1], parts[:, 1, 1])
     assert 0.47 < (horizontal < 0).mean() < 0.53 and vertical.min() > 0

@@ -29,9 +29,8 @@ LUMA_601, LUMA_709 = _luma_weights("bt601"), _luma_weights("bt709")
 
 @dataclass(frozen=True, slots=True)
 class Degrade:
-    """How often each fault is drawn, 0…1, independently for every picture; but a share of them shows no wear at all."""
+    """How often each fault is drawn, 0…1, independently for every picture."""
 
-    unworn: float = 0.35  # prints as new, on whatever stock
     orthochromatic: float = 0.10
     luma: float = 0.6  # of the others: R'G'B' weighted as in video, not true lightness
     tone: float = 0.7
@@ -46,8 +45,7 @@ class Degrade:
     def __call__(self, rgb: Tensor, light: Tensor, rng: np.random.Generator) -> Tensor:
         """sRGB 0…1 (N, 3, H, W) and its L* (N, H, W) → the L* (N, H, W) that a film of the scene would show."""
         draw = _Draw(rng, light)
-        light = new = self._stock(rgb, light, draw)
-        unworn = draw.happens(self.unworn)
+        light = self._stock(rgb, light, draw)
         light = _expose(light, draw, draw.happens(self.tone), draw.happens(self.flicker), draw.happens(self.vignette))
         light = _apply(
             light, draw.happens(self.blur), lambda part, n: blurred(part, draw.there(rng.uniform(0.4, 1.4, n)))
@@ -56,7 +54,7 @@ class Degrade:
         light = _scratch(light, draw, draw.happens(self.scratches))
         light = _border(light, draw, draw.happens(self.border)).clamp(0, 100)
         light = _apply(light, draw.happens(self.compression), lambda part, n: _compress(part, n, draw))
-        return torch.where(draw.there(unworn)[:, None, None] > 0, new, light).clamp(0, 100)
+        return light.clamp(0, 100)
 
     def _stock(self, rgb: Tensor, light: Tensor, draw: _Draw) -> Tensor:
         """How the stock sees colours: true lightness, the luma of video, or orthochromatically."""
