@@ -141,15 +141,17 @@ def test_a_file_that_is_no_network_is_refused(tmp_path):
 
 
 def test_rounding_in_torch_is_rounding_in_onnx_runtime(lite):
-    """The error of float16 is the same in both, up to the order in which sums are taken."""
+    """The error of float16 is the same in both, but for the order in which sums are taken."""
     torch = pytest.importorskip("torch")
     from vidcolor.models.onnx_torch import OnnxNetwork
 
     graph = typed_model(lite, "fp16")
+    pictures = light(8)
     with torch.inference_mode():
-        rounded = OnnxNetwork(graph, rounded=True)(torch.from_numpy(light())).numpy()
-    error = np.abs(run(load_float32(lite), light()) - rounded).mean()
-    assert error > 0.005 and np.abs(run(graph, light()) - rounded).mean() < 0.25 * error
+        rounded = OnnxNetwork(graph, rounded=True)(torch.from_numpy(pictures)).numpy()
+    exact = run(load_float32(lite), pictures)
+    ours, theirs = ((answer - exact).ravel() for answer in (rounded, run(graph, pictures)))
+    assert np.abs(ours).mean() > 0.005 and np.corrcoef(ours, theirs)[0, 1] > 0.9
 
 
 def test_every_tensor_is_rounded_once():
