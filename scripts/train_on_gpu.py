@@ -79,7 +79,12 @@ def main(
             count = steps or steps_for(model, size, batch or recipe["batch"], seconds, 5)
         else:
             count = round(steps_of(first) / (1 - FINISH))
-        train(first, [*places, *kind, "--loss", recipe["loss"], "--cooldown", 0], max(1, round(count * (1 - FINISH))), recipe["warmup"])
+        train(
+            first,
+            [*places, *kind, "--loss", recipe["loss"], "--cooldown", 0],
+            max(1, round(count * (1 - FINISH))),
+            recipe["warmup"],
+        )
         finish = ["--loss", "decibel-vivid", "--cooldown", 1, "--whole", 0.9, "--start-from", first / "last.pt"]
         train(second, [*places, *kind, *finish], max(1, round(count * FINISH)), recipe["warmup"])
         vidcolor("export", second / "last.pt", output / f"{model}.onnx")

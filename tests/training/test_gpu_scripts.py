@@ -48,5 +48,7 @@ def test_both_networks_are_trained_and_exported(shards, tmp_path):
     for _ in range(2):  # the second call finds both runs finished
         result = CliRunner().invoke(train_on_gpu.main, [str(shards[0]), "-o", str(tmp_path), *few])
         assert result.exit_code == 0, result.output
-    assert (tmp_path / "lite" / "first" / "last.pt").exists() and (tmp_path / "resnet38" / "second" / "last.pt").exists()
+    assert (tmp_path / "lite" / "first" / "last.pt").exists() and (
+        tmp_path / "resnet38" / "second" / "last.pt"
+    ).exists()
     assert {path.name for path in tmp_path.iterdir()} >= {"lite.onnx", "lite.json", "resnet38.onnx", "resnet38.json"}

@@ -9,7 +9,7 @@ from torch import Tensor
 from vidcolor.color.lab import EPSILON, KAPPA, RGB_TO_XYZ, WHITE, XYZ_TO_RGB
 
 _LAB = np.array([[0.0, 116, 0], [500, -500, 0], [0, 200, -200]])  # CIE 15: f(X), f(Y), f(Z) → L* + 16, a*, b*
-_BEYOND = 0.2  # slope of display values over linear light outside 0…1: what does not fit is not seen, but can be learnt from
+_BEYOND = 0.2  # part of linear light outside 0…1 that still counts
 
 
 def srgb_to_linear(value: Tensor) -> Tensor:
