@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -113,6 +114,7 @@ def resize_by_area(plane: np.ndarray, width: int, height: int) -> np.ndarray:
     return cv2.resize(averages, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+@lru_cache(maxsize=8)
 def _box(width: float) -> np.ndarray:
     """A box of this width in samples, ends in part, less what reading it off bilinearly adds to its width."""
     width -= 0.2

@@ -85,16 +85,21 @@ def _table(matrix: str, primaries: str, transfer: str) -> np.ndarray:
     levels = np.linspace(0, 1, _LEVELS, dtype=np.float32)
     hues = np.linspace(-np.pi, np.pi, _HUES + 1, dtype=np.float32)
     grid = np.meshgrid(levels, hues, indexing="ij")
-    largest = _largest_chroma(grid[0].ravel(), grid[1].ravel(), fmt).reshape(grid[0].shape)
+    level, hue = (axis.ravel() for axis in grid)
+    largest = _largest_chroma(level, hue, fmt)
+    border = solve(level, largest * np.cos(hue), largest * np.sin(hue), fmt)[1][:, 1:].reshape(*grid[0].shape, 2)
+    largest = largest.reshape(grid[0].shape)
 
     side = np.linspace(-1, 1, _SIDE, dtype=np.float32)
     side *= np.abs(side) * LIMIT
     b, a = np.meshgrid(side, side, indexing="ij")
-    chroma, hue = np.hypot(a, b).ravel(), np.arctan2(b, a).ravel()
+    a, b = a.ravel(), b.ravel()
+    chroma, hue = np.hypot(a, b), np.arctan2(b, a)
     table = np.empty((_LEVELS, _SIDE * _SIDE, 2), np.float32)
-    for level, row, out in zip(levels, largest, table, strict=True):
-        fit = np.minimum(1, np.interp(hue, hues, row) / np.maximum(chroma, 1e-6)).astype(np.float32)
-        out[:] = solve(np.full_like(fit, level), a.ravel() * fit, b.ravel() * fit, fmt)[1][:, 1:]
+    for level, limit, edge, out in zip(levels, largest, border, table, strict=True):
+        out[:] = np.stack([np.interp(hue, hues, axis) for axis in edge.T], -1)
+        fits = chroma < np.interp(hue, hues, limit)
+        out[fits] = solve(np.full(fits.sum(), level), a[fits], b[fits], fmt)[1][:, 1:]
     table[[0, -1]] = 0  # black and white carry no colour
     table[:, chroma == 0] = 0
     table = table.reshape(_LEVELS * _SIDE, _SIDE, 2)

@@ -43,10 +43,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A decoded frame and what is seen of it at network size: L* (H, W) padded, and 8-bit luma (h, w)."""
+    """A decoded frame and its luma (h, w) at the size of the network's picture: native codes, and 8 bits of them."""
 
     frame: LumaFrame
-    lightness: np.ndarray
+    small: np.ndarray
     small_luma: np.ndarray
 
 
@@ -104,7 +104,7 @@ def decode(source: FilmSource, span: Range, view: LumaView, clock: StageClock) -
             if frame is None:
                 return
             small = view.shrink(frame.y)
-            shown = Shown(frame, view.lightness(small), view.small_luma(small))
+            shown = Shown(frame, small, view.small_luma(small))
         if span.end_pts is not None and frame.pts >= span.end_pts:
             after += 1
         yield shown
@@ -148,7 +148,8 @@ def colour(
             waiting.append(shown.frame)
             asked.append(None if factor is None else (batch, len(batch.lightness)))
             if factor is not None:
-                batch.lightness.append(shown.lightness if factor == 1 else np.minimum(shown.lightness * factor, 100))
+                lightness = view.lightness(shown.small)
+                batch.lightness.append(lightness if factor == 1 else np.minimum(lightness * factor, 100))
             if len(batch.lightness) >= backend.batch:
                 yield from start()
                 batch = Batch()

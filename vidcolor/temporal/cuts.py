@@ -7,8 +7,6 @@ resemble each other as little as their neighbours do), nor is flicker (resemblan
 
 from __future__ import annotations
 
-from collections import deque
-
 import cv2
 import numpy as np
 
@@ -28,7 +26,7 @@ class CutDetector:
     LATENCY = NEIGHBOURS + SIDE - 1
 
     def __init__(self) -> None:
-        self._pictures: deque[np.ndarray] = deque(maxlen=2 * SIDE - 1)
+        self._pictures: dict[int, np.ndarray] = {}
         self._pairs: dict[tuple[int, int], float] = {}
         self._changes: dict[int, float] = {}
         self._count = 0
@@ -36,11 +34,7 @@ class CutDetector:
 
     def push(self, small_luma: np.ndarray) -> list[bool]:
         """Luma (h, w) uint8 of the next frame → is it a cut, for the frame that is now certain: none or one."""
-        n = self._count
-        picture = cv2.resize(small_luma, SHAPE[::-1], interpolation=cv2.INTER_AREA)
-        for age, other in enumerate(reversed(self._pictures), 1):
-            self._pairs[n - age, n] = dissimilarity(other, picture)
-        self._pictures.append(picture)
+        self._pictures[self._count] = cv2.resize(small_luma, SHAPE[::-1], interpolation=cv2.INTER_AREA)
         self._count += 1
         return self._decide(self._count - self.LATENCY)
 
@@ -60,18 +54,24 @@ class CutDetector:
     def _forget(self, before: int) -> None:
         self._changes = {n: v for n, v in self._changes.items() if n > before}
         self._pairs = {pair: v for pair, v in self._pairs.items() if pair[0] > before - SIDE}
+        self._pictures.pop(before - SIDE, None)
+
+    def _pair(self, earlier: int, later: int) -> float:
+        if (earlier, later) not in self._pairs:
+            self._pairs[earlier, later] = dissimilarity(self._pictures[earlier], self._pictures[later])
+        return self._pairs[earlier, later]
 
     def _change(self, n: int) -> float:
         """The least dissimilarity of a frame before n and one from n on, SIDE frames deep."""
         if n not in self._changes:
             before = range(max(0, n - SIDE), n)
             after = range(n, min(n + SIDE, self._count))
-            self._changes[n] = min(self._pairs[a, b] for a in before for b in after)
+            self._changes[n] = min(self._pair(a, b) for a in before for b in after)
         return self._changes[n]
 
     def _is_cut(self, n: int) -> bool:
-        if min(n, self._count - n) < SHORTEST or self._change(n) < LEAST_CHANGE:
-            return False
+        if min(n, self._count - n) < SHORTEST or self._pair(n - 1, n) < LEAST_CHANGE or self._change(n) < LEAST_CHANGE:
+            return False  # most frames resemble the one before, and nothing else need be compared
         around = range(max(1, n - NEIGHBOURS), min(n + NEIGHBOURS + 1, self._count))
         usual = sorted(self._change(m) for m in around if m != n)
         return not usual or self._change(n) > TIMES_USUAL * usual[len(usual) * 3 // 4]
