@@ -10,7 +10,8 @@ import pytest
 
 from vidcolor.backends.gpu import Gpu, find_gpu
 from vidcolor.bench import gpu_check, network
-from vidcolor.bench.gpu_check import BEGIN, END, gpu_report, markdown, put_into
+from vidcolor.bench.gpu_check import gpu_report
+from vidcolor.bench.gpu_page import BEGIN, END, markdown, put_into
 from vidcolor.cli import main
 from vidcolor.errors import BackendError, VidcolorError
 from vidcolor.media import nvdec

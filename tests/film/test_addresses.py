@@ -33,9 +33,7 @@ def run(*arguments, cwd, **environment):
 
 def colour(source, output, report=lambda event: None, overwrite=False, **options):
     options = RunOptions(res=32, codec="ffv1", **options)
-    return colour_film(
-        source_of(source), output, False, options, overwrite=overwrite, dry_run=False, report=report
-    )
+    return colour_film(source_of(source), output, False, options, overwrite=overwrite, dry_run=False, report=report)
 
 
 def luma(*source):
@@ -240,9 +238,7 @@ def test_another_film_at_the_same_address_is_another_job(host, tmp_path):
         events = []
         options = RunOptions(res=32, allow_protocol=("http",))
         target = tmp_path / "out.mkv"
-        colour_film(
-            Address(source), target, False, options, overwrite=False, dry_run=True, report=events.append
-        )
+        colour_film(Address(source), target, False, options, overwrite=False, dry_run=True, report=events.append)
         return next(e for e in events if e["type"] == "plan")["work"]
 
     first = plan()

@@ -7,7 +7,8 @@ from matrix import make
 from witness import describe, ffmpeg, run_identity
 
 from vidcolor.errors import UsageError
-from vidcolor.media.formats import CODECS, choose_encoding
+from vidcolor.media.codecs import CODECS
+from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import probe
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from vidcolor.errors import UsageError
 from vidcolor.media import formats, hardware
-from vidcolor.media.formats import CODECS, choose_encoding
+from vidcolor.media.codecs import CODECS
+from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import probe
 
 HARDWARE = [name for name, codec in CODECS.items() if codec.hardware]

@@ -7,11 +7,12 @@ import pytest
 from matrix import make
 from witness import grey_planes
 
-from vidcolor.media.formats import CODECS, choose_encoding
+from vidcolor.media.codecs import CODECS
+from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import probe
-from vidcolor.media.remux import read_timeline
 from vidcolor.media.sink import ChunkWriter
 from vidcolor.media.source import FilmSource
+from vidcolor.media.timeline import read_timeline
 
 
 def write(path, info, encoding, threads, keep=lambda frame: True, start_pts=None):

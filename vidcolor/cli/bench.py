@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidcolor.cli import calibrate_option, verbose_option
+from vidcolor.cli.bench_training import bench_training
 from vidcolor.cli.run import DEFAULTS
 from vidcolor.errors import UsageError
 
@@ -76,9 +77,8 @@ def command(
         )
     if training:
         given = context.get_parameter_source("batch") != click.core.ParameterSource.DEFAULT
-        _training(
-            as_json, options["model"], options["res"], _numbers(options["batch"] if given else "32"), options["repeats"]
-        )
+        batches = _numbers(options["batch"] if given else "32")
+        bench_training(as_json, options["model"], options["res"], batches, options["repeats"], _say)
     elif clip is not None:
         _pipeline(clip, as_json, **options)
     elif check:
@@ -215,66 +215,6 @@ def _check(
         console().print(f"{spec.name} at {res}×{res} against float32, on {compared_on}", soft_wrap=True)
         console().print(table(header, rows))
     raise click.exceptions.Exit(0 if all(r.holds for r in results) else 1)
-
-
-def _training(as_json: bool, model: str, res: int, batches: Sequence[int], repeats: int) -> None:
-    from vidcolor.backends.choose import choose_model
-    from vidcolor.cli.ui import console, table
-    from vidcolor.errors import ModelError
-
-    try:
-        from vidcolor.training.options import make_options
-        from vidcolor.training.speed import measure
-    except ModuleNotFoundError as error:
-        raise ModelError(
-            "cannot measure training", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'"
-        ) from error
-
-    rows = []
-    for batch in batches:
-        options = make_options(
-            {"data": ("-",), "validation": ("-",), "model": choose_model(model).name, "size": res, "batch": batch}
-        )
-        speed = measure(options, repeats, _say)
-        bare, whole = (speed.pictures_per_second(steps) for steps in (speed.bare, speed.whole))
-        rows.append(
-            {
-                "batch": batch,
-                "device": speed.device,
-                "bare": bare,
-                "whole": whole,
-                "ratio": speed.ratio(),
-                "cpu_ratio": speed.ratio("cpu"),
-            }
-        )
-    if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "type": "training",
-                    "model": options.model,
-                    "size": res,
-                    "steps": repeats,
-                    "load": os.getloadavg()[0],
-                    "rows": rows,
-                }
-            )
-        )
-        return
-    out = console()
-    out.print(
-        f"{options.model} at {res}×{res} on {rows[0]['device']}; {repeats} steps of both kinds, in turn; load {os.getloadavg()[0]:.1f}"
-    )
-    header = ("pictures a step", "bare passes, pictures/s", "whole steps, pictures/s", "ratio", "ratio in CPU time")
-    out.print(
-        table(
-            header,
-            [
-                (str(r["batch"]), f"{r['bare']:.1f}", f"{r['whole']:.1f}", f"{r['ratio']:.3f}", f"{r['cpu_ratio']:.3f}")
-                for r in rows
-            ],
-        )
-    )
 
 
 def _pipeline(clip: Path, as_json: bool, runs: int, backend: str, **options: Any) -> None:

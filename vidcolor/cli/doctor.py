@@ -46,7 +46,7 @@ def command(as_json: bool, verbose: bool) -> None:
 
 
 def _checks() -> Iterator[Check]:
-    from vidcolor.media.formats import CODECS
+    from vidcolor.media.codecs import CODECS
     from vidcolor.media.trial import encode_two_frames
 
     yield "vidcolor", True, f"{__version__}, Python {sys.version.split()[0]}, {os.cpu_count()} cores"

@@ -14,7 +14,7 @@ from vidcolor.cli.ui import console, table
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
 def command(as_json: bool) -> None:
     """List the codecs that films can be written with, and what each can hold."""
-    from vidcolor.media.formats import CODECS
+    from vidcolor.media.codecs import CODECS
 
     if as_json:
         for codec in CODECS.values():

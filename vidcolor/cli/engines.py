@@ -46,7 +46,9 @@ def command(verify: bool, prune: bool, everything: bool, as_json: bool, verbose:
             )
         rows.append(_row(engine, state))
     if not as_json and not rows:
-        console().print(f"no engines in {folder}; `run` builds what it needs, or: vidcolor build-engine", soft_wrap=True)
+        console().print(
+            f"no engines in {folder}; `run` builds what it needs, or: vidcolor build-engine", soft_wrap=True
+        )
     elif not as_json:
         console().print(
             table(("model", "precision", "pictures", "library", "for", "MB", "built", "state", "file"), rows)

@@ -95,7 +95,7 @@ def command(
 
 
 def _names_film(inputs: Sequence[Path]) -> bool:
-    from vidcolor.media.formats import FILM_SUFFIXES
+    from vidcolor.media.codecs import FILM_SUFFIXES
 
     return any(path.suffix.lower() in FILM_SUFFIXES and not path.is_dir() for path in inputs)
 

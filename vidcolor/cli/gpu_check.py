@@ -26,15 +26,8 @@ def command(samples: Path, write: Path | None, json_file: Path | None, calibrate
 
     Figures are written as they come: what stops the check midway costs only what was not measured yet.
     """
-    from vidcolor.bench.gpu_check import (
-        clips_to_measure,
-        films_to_decode,
-        gpu_report,
-        markdown,
-        put_into,
-        require_gpu,
-        scratch,
-    )
+    from vidcolor.bench.gpu_check import clips_to_measure, films_to_decode, gpu_report, require_gpu, scratch
+    from vidcolor.bench.gpu_page import markdown, put_into
     from vidcolor.files import write_whole
 
     def say(text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from vidcolor.errors import UsageError
 from vidcolor.film.work import work_beside
 from vidcolor.media.address import Address, Source
-from vidcolor.media.formats import FILM_SUFFIXES
+from vidcolor.media.codecs import FILM_SUFFIXES
 from vidcolor.media.pictures import PICTURE_SUFFIXES
 from vidcolor.media.sequences import SEQUENCE_SUFFIXES, find_sequence, is_pattern, sequence_in
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from vidcolor.backends.base import Backend
 from vidcolor.backends.choose import open_backend
@@ -19,18 +18,27 @@ from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.files import whole_file
 from vidcolor.film.chunk import Range, make_chunks, open_at, view_of
-from vidcolor.film.disk import check_room, estimate, free_bytes, told_when_full
+from vidcolor.film.disk import check_room, told_when_full
 from vidcolor.film.events import Event, Report, film_event, warning_event
+from vidcolor.film.facts import (
+    choices,
+    converted,
+    damage_of,
+    estimated,
+    facts_of_record,
+    figures,
+    plan_event,
+    statement,
+)
 from vidcolor.film.journal import ChunkRecord, Journal
 from vidcolor.film.outputs import check_output, output_for
 from vidcolor.film.pipeline import StageClock
 from vidcolor.film.placing import place_pictures
-from vidcolor.film.plan import CHUNK_SECONDS, Plan, make_plan, piece_of
+from vidcolor.film.plan import Plan, make_plan, piece_of
 from vidcolor.film.progress import Progress
-from vidcolor.film.provenance import STATEMENT, check_sidecar, shots_of_records, write_record
-from vidcolor.film.work import WorkPlace, find_others, owned, work_place
+from vidcolor.film.provenance import STATEMENT, check_sidecar, write_record
+from vidcolor.film.work import WorkPlace, owned, work_place
 from vidcolor.media.address import Address, Source
-from vidcolor.media.damage import in_spans
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.nvdec import choose_decoder
 from vidcolor.media.probe import FilmInfo
@@ -39,7 +47,6 @@ from vidcolor.media.sequence_source import read_film
 from vidcolor.media.sequences import Sequence, is_pattern
 from vidcolor.media.source import FilmSource
 from vidcolor.media.standin import with_stand_in
-from vidcolor.media.streams import plan_streams
 from vidcolor.media.uncompressed import picture_encoding
 
 
@@ -82,7 +89,7 @@ def colour_film(
     place = work_place(target, plan, work.folder)
     if dry_run:
         facts = plan_event(plan, target, backend, len(_found(place, work).done), dry_run=True, place=place)
-        report({**facts, **_estimated(plan, backend, place)})
+        report({**facts, **estimated(plan, backend, place)})
         return film_event(source, output=str(target), **choices(plan, backend), dry_run=True)
     clock = StageClock()
     with told_when_full(place), owned(place, plan, work.resume):
@@ -98,7 +105,7 @@ def colour_film(
             shutil.rmtree(place.folder)
     seconds = time.monotonic() - started
     if options.provenance:
-        facts = {**facts_of_record(plan, backend, records), **_damage(plan, records)}
+        facts = {**facts_of_record(plan, backend, records), **damage_of(plan, records)}
         write_record(info.sequence or source, target, finished, options, facts)
     if options.verify:
         check_conformance(source, target, options, report)
@@ -114,7 +121,7 @@ def colour_film(
             seconds,
         ),
         stages={name: round(spent, 3) for name, spent in clock.seconds.items()},
-        **_damage(plan, records),
+        **damage_of(plan, records),
         converted=converted(plan),
     )
 
@@ -153,16 +160,6 @@ def check_conformance(source: Source, target: Path, options: RunOptions, report:
         raise MediaError(
             f"{target} does not conform to {source}", wrong, f"It is kept: vidcolor verify {source} {target}{rate}"
         )
-
-
-def facts_of_record(plan: Plan, backend: Backend, records: list[ChunkRecord]) -> dict[str, Any]:
-    """What made a film's colours, as its record says it."""
-    return {**choices(plan, backend), "encoder": _encoder(plan), "shots": shots_of_records(plan, records)}
-
-
-def _damage(plan: Plan, records: list[ChunkRecord]) -> dict[str, Any]:
-    damage = [item for record in records for item in record.damage]
-    return {"damaged": damage, "ledger": in_spans(damage, plan.info)}
 
 
 def open_network(plan: Plan, report: Report) -> Backend:
@@ -251,103 +248,3 @@ def _told_when_interrupted(source: Path, journal: Journal, report: Report) -> It
             chunks = "1 finished chunk is" if done == 1 else f"{done} finished chunks are"
             report(warning_event(source, f"interrupted: {chunks} kept; the same command goes on from there"))
         raise
-
-
-def _estimated(plan: Plan, backend: Backend, place: WorkPlace) -> Event:
-    found = estimate(plan, backend)
-    return {
-        "estimated_seconds": found and found.seconds,
-        "estimated_bytes": found and found.output_bytes,
-        "peak_bytes": found and found.peak_bytes,
-        "free_bytes": free_bytes(place.target.parent),
-    }
-
-
-def statement(plan: Plan) -> dict[str, str]:
-    """The container's comment: the source's own, if it has one, and that the colour is not; nothing without `tag`."""
-    if not plan.options.tag:
-        return {}
-    own = [value for name, value in plan.info.container_tags if name.lower() == "comment"]
-    return {"comment": " ".join([*own[:1], STATEMENT])}
-
-
-def converted(plan: Plan) -> list[str]:
-    """What will not be in the output as it is in the source, a sentence each."""
-    return [*plan.encoding.conversions, *(s.note for s in plan_streams(plan.info, plan.encoding.suffix) if s.note)]
-
-
-def choices(plan: Plan, backend: Backend) -> dict[str, Any]:
-    """What a plan was done with, as its events say it."""
-    return {
-        "model": plan.spec.name,
-        "weights": plan.weights.hash,
-        "backend": backend.info.name,
-        "precision": backend.info.precision,
-        "device": backend.info.device,
-    }
-
-
-def figures(plan: Plan, frames: int, length: int, made: int, seconds: float) -> dict[str, Any]:
-    """Frames and speed.
-
-    Args:
-        length: of what was coloured, in ticks of the film's time base.
-        made: how many of the frames this run made, in `seconds`.
-    """
-    return {
-        "frames": frames,
-        "seconds": round(seconds, 3),
-        "fps": round(made / seconds, 3),
-        "times_real_time": round(float(length * plan.info.time_base) * made / frames / seconds, 4),
-    }
-
-
-def _encoder(plan: Plan) -> str:
-    encoding = plan.encoding
-    options = " ".join(f"{name}={value}" for name, value in encoding.options)
-    return f"{encoding.encoder} {encoding.pix_fmt}{options and ', '}{options}"
-
-
-def plan_event(
-    plan: Plan, target: Path, backend: Backend, chunks_done: int, *, dry_run: bool, place: WorkPlace | None = None
-) -> Event:
-    """What will be done, before it is.
-
-    Args:
-        chunks_done: by an earlier run.
-        place: of the work. None: none is kept.
-    """
-    info, encoding = plan.info, plan.encoding
-    return {
-        "type": "plan",
-        "kind": "film",
-        "input": str(info.path),
-        "output": str(target),
-        "dry_run": dry_run,
-        "picture": f"{info.width}×{info.height} {info.pix_fmt}",
-        "frames": plan.estimated_frames,
-        "streams": [
-            {
-                "index": s.stream.index,
-                "kind": s.stream.kind,
-                "codec": s.stream.codec,
-                "action": s.action,
-                "note": s.note,
-            }
-            for s in plan_streams(info, encoding.suffix)
-        ],
-        **choices(plan, backend),
-        "model_reason": plan.model.reason,
-        "backend_reason": plan.backend.reason,
-        "decoder": info.decoder,
-        "encoder": f"{_encoder(plan)}: {encoding.reason}",
-        "converted": converted(plan),
-        "chunks": plan.estimated_chunks and max(plan.estimated_chunks, chunks_done),
-        "chunks_done": chunks_done,
-        "chunk_seconds": CHUNK_SECONDS,
-        "work": place and str(place.folder),
-        "other_work": [
-            {"folder": str(o.folder), "chunks": o.chunks, "bytes": o.size, "differs": o.differs, "removal": o.removal}
-            for o in (find_others(place, plan) if place else ())
-        ],
-    }

@@ -20,23 +20,14 @@ from vidcolor.errors import MediaError, UsageError
 from vidcolor.files import whole_file
 from vidcolor.film.chunk import Range, coloured_frames, make_chunks, open_at
 from vidcolor.film.events import Event, Report, film_event, warning_event
+from vidcolor.film.facts import choices, converted, facts_of_record, figures, plan_event, statement
 from vidcolor.film.journal import ChunkRecord
 from vidcolor.film.outputs import check_output
 from vidcolor.film.pipeline import StageClock
 from vidcolor.film.plan import Plan, make_plan, piece_of
 from vidcolor.film.progress import Progress
 from vidcolor.film.provenance import check_sidecar, write_record
-from vidcolor.film.run import (
-    choices,
-    converted,
-    decoded_as_asked,
-    facts_of_record,
-    figures,
-    open_network,
-    plan_event,
-    statement,
-    tell_handed_over,
-)
+from vidcolor.film.run import decoded_as_asked, open_network, tell_handed_over
 from vidcolor.media.address import Source
 from vidcolor.media.damage import Damage, in_spans
 from vidcolor.media.formats import choose_encoding

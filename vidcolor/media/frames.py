@@ -18,8 +18,8 @@ from vidcolor.files import sha256, sync_folder
 from vidcolor.media.formats import LIST_SUFFIX, Encoding
 from vidcolor.media.marks import with_words
 from vidcolor.media.probe import FilmInfo
-from vidcolor.media.remux import count_frames
 from vidcolor.media.sink import ChunkWriter
+from vidcolor.media.timeline import count_frames
 
 _FOLDER = "frames"
 _TRANSFER, _BT709 = slice(801, 803), bytes([6, 6])  # SMPTE ST 268-1: transfer and colorimetry of a DPX file's codes

@@ -119,7 +119,6 @@ class PipeInput:
             self._place += len(data)
         return data
 
-
     def _next(self, size: int) -> bytes:
         data = os.read(self._pipe, size)
         self._size += len(data)

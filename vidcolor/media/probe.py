@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,15 +16,12 @@ from vidcolor.config import MAX_PIXELS
 from vidcolor.errors import MediaError
 from vidcolor.media.address import Address, Source, source_of
 from vidcolor.media.color_tags import ColorTags, color_tags, is_rgb, yuv_format
+from vidcolor.media.first_frame import field_order, first_frame, show_info, shown_sar
 from vidcolor.media.hdr import HdrMetadata, dynamic_hdr, read_hdr, side_data
 from vidcolor.media.opening import PLAYLIST, open_film
 from vidcolor.media.sequences import Sequence
-from vidcolor.media.times import timed, usual_duration
 
 _MATRIX_CODES = {"bt709": 1, "bt601": 6}
-# AVFieldOrder, by the field that is shown first. FFmpeg describes 4 and 5 the other way round, but like QuickTime (TN2162:
-# "spatial first line early") its programs write 4 for top field first.
-_TOP_FIRST, _BOTTOM_FIRST = (2, 4), (3, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +151,8 @@ def probe(
         stream = container.streams[film]
         check_size(path, *_header_size(stream), max_pixels)
         rate = _rate(stream)
-        start_pts, first = _first_frame(path, container, stream, rate)
-        shown = _show_info(stream, first)
+        start_pts, first = first_frame(path, container, stream, rate)
+        shown = show_info(stream, first)
         tags = color_tags(first, shown)
         time_base = stream.time_base
         matrix = side_data(first).get("DISPLAYMATRIX")
@@ -174,7 +171,7 @@ def probe(
             sar=shown_sar(stream, shown),
             display_matrix=None if matrix is None else tuple(memoryview(bytes(matrix)).cast("i")),
             rotation=first.rotation,
-            field_order=_field_order(stream, shown),
+            field_order=field_order(stream, shown),
             time_base=time_base,
             average_rate=rate,
             start_pts=start_pts,
@@ -281,75 +278,6 @@ def _rate(stream: av.VideoStream) -> Fraction | None:
     """Frames per second; one a tick is none (raw DV says so) where FFmpeg's guess is another."""
     average, guessed = stream.average_rate, stream.guessed_rate
     return guessed if not average or (guessed and average * stream.time_base == 1) else average
-
-
-def _first_frame(
-    path: Path, container: av.container.InputContainer, stream: av.VideoStream, rate: Fraction | None
-) -> tuple[int, av.VideoFrame]:
-    """Time of the first frame that is shown, and the frame."""
-    what = f"cannot decode {path}"
-    if stream.codec_context is None:
-        raise MediaError(what, "its video codec is unknown to FFmpeg", "Convert it first, for instance with: ffmpeg -i")
-    errors: list[av.error.FFmpegError] = []
-    usual = usual_duration(rate, stream.time_base)
-    for pts, _, frame in timed(container.format.name, _decode(container, stream, errors), usual):
-        return pts, frame
-    error = errors[0] if errors else None
-    why = "not one frame of its video can be decoded" + (f" ({error.strerror})" if error else "")
-    raise MediaError(what, why, "The file is damaged: copy it again from where it came.") from error
-
-
-def _decode(
-    container: av.container.InputContainer, stream: av.VideoStream, errors: list[av.error.FFmpegError]
-) -> Iterator[av.VideoFrame]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError as error:
-            errors.append(error)
-            return
-        if packet is None:
-            return
-        try:
-            yield from packet.decode()
-        except av.error.EOFError:
-            return
-        except av.error.FFmpegError as error:
-            errors.append(error)
-
-
-def _show_info(stream: av.VideoStream, frame: av.VideoFrame) -> str:
-    """FFmpeg's own line about a frame: PyAV does not expose chroma location and field order."""
-    graph = av.filter.Graph()
-    source, show, sink = graph.add_buffer(template=stream), graph.add("showinfo"), graph.add("buffersink")
-    source.link_to(show)
-    show.link_to(sink)
-    graph.configure()
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)
-    try:
-        with av.logging.Capture() as logs:
-            graph.push(frame)
-            graph.pull()
-    finally:
-        av.logging.set_level(level)
-    return "".join(message for _, _, message in logs)
-
-
-def shown_sar(stream: av.VideoStream, shown: str) -> Fraction | None:
-    """Sample aspect ratio: the container's, else the bitstream's; 0 means that it is not known."""
-    match = re.search(r"sar:(\d+)/(\d+)", shown)
-    candidates = [stream.sample_aspect_ratio, Fraction(int(match[1]), int(match[2]) or 1) if match else None]
-    return next((sar for sar in candidates if sar), None)
-
-
-def _field_order(stream: av.VideoStream, shown: str) -> str:
-    flag = re.search(r" i:([TBP])", shown)
-    if flag and flag[1] in "TB":
-        return "tff" if flag[1] == "T" else "bff"
-    order = stream.codec_context.field_order
-    return "tff" if order in _TOP_FIRST else "bff" if order in _BOTTOM_FIRST else "progressive"
 
 
 def matrix_code(info: FilmInfo) -> int:

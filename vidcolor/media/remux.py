@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from itertools import pairwise
-from math import floor, lcm
+from math import lcm
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
@@ -18,13 +16,15 @@ import ffmpeg
 from vidcolor.errors import MediaError
 from vidcolor.media.address import Address
 from vidcolor.media.attachments import Attachment, take_out
+from vidcolor.media.codecs import CODECS
 from vidcolor.media.copying import is_full_disk, stream_filter, without_damaged
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
-from vidcolor.media.formats import CODECS, Encoding, tick
+from vidcolor.media.formats import Encoding, tick
 from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo
-from vidcolor.media.sink import FIRST_PTS_TAG, FRAGMENTED, set_tags
+from vidcolor.media.sink import FRAGMENTED, set_tags
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
+from vidcolor.media.timeline import Timeline, packets, read_timeline
 
 log = logging.getLogger(__name__)
 
@@ -40,132 +40,12 @@ _STALE = (
 _SOURCE, _OUTPUT = "<source>", "<output>"  # stand for the names, which ffmpeg-python takes only if they are UTF-8
 _MOVIE_TIMESCALE = (1 << 31) - 1  # the largest that MP4 edit lists can count in
 # Tags for which MP4 has fields of its own; any other needs the newer key-value form.
-_ITUNES = frozenset(
-    [
-        "title",
-        "artist",
-        "album_artist",
-        "composer",
-        "album",
-        "date",
-        "encoder",
-        "comment",
-        "genre",
-        "copyright",
-        "grouping",
-        "lyrics",
-        "description",
-        "synopsis",
-        "show",
-        "episode_id",
-        "network",
-        "keywords",
-        "media_type",
-        "hd_video",
-        "gapless_playback",
-        "compilation",
-        "episode_sort",
-        "season_number",
-        "track",
-        "disc",
-        "major_brand",
-        "minor_version",
-        "compatible_brands",
-        "creation_time",
-        "location",
-        "location-eng",
-    ]
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """When the coloured frames are decoded and shown, in units of `base` seconds."""
-
-    base: Fraction
-    pts: tuple[int, ...]  # in the order of decoding
-    dts: tuple[int, ...]  # the same; rising, and never after the pts
-    last: int  # pts of the frame that is shown last
-    end: int  # when it ends
-
-    def steps(self) -> list[int]:
-        """How long each frame is shown, in the order in which they are."""
-        shown = sorted(self.pts)
-        return [after - time for time, after in zip(shown, (*shown[1:], self.end), strict=True)]
-
-    def is_constant(self) -> bool:
-        """Whether all frames are shown equally long, but for rounding."""
-        steps = self.steps()
-        return max(steps) - min(steps) <= 1
-
-    def in_unit(self, base: Fraction | None) -> Timeline:
-        """The same, rounded to nearest in the unit that a container counts in; None: it takes any."""
-        if base is None or base == self.base:
-            return self
-        factor = self.base / base
-
-        def rounded(time: int) -> int:
-            return floor(time * factor + Fraction(1, 2))
-
-        pts, dts = tuple(map(rounded, self.pts)), tuple(map(rounded, self.dts))
-        return Timeline(base, pts, dts, rounded(self.last), rounded(self.end))
-
-
-def read_timeline(chunks: Sequence[Path], time_base: Fraction) -> Timeline:
-    """Times of all packets of the chunks, in order.
-
-    A chunk's own decoding times hold inside it alone. Over the whole film, the n-th packet is decoded when the
-    (n - d)-th frame is shown, d being how many frames the encoder reorders by: the latest that is early enough.
-
-    Raises:
-        MediaError: a chunk cannot be read.
-    """
-    pts: list[int] = []
-    last = 0
-    for chunk in chunks:
-        stored = [
-            (packet.pts, packet.duration, packet.time_base, packet.stream.container) for packet in _packets(chunk)
-        ]
-        if not stored:
-            continue
-        first = min(time for time, *_ in stored)
-        begin = int(stored[0][3].metadata[FIRST_PTS_TAG])
-        pts += [begin + _ticks((time - first) * unit / time_base) for time, _, unit, _ in stored]
-        last = _ticks(stored[-1][1] * stored[-1][2] / time_base)
-    if not pts:
-        raise MediaError("there is nothing to put together", "no frame was coloured", "Check --start and --end.")
-    shown = sorted(pts)
-    rank = {time: index for index, time in enumerate(shown)}
-    delay = max(index - rank[time] for index, time in enumerate(pts))
-    # The first are decoded before anything is shown, by as much as the last frames wait: else MP4 cuts the end off.
-    step = max(1, -((shown[-1 - delay] - shown[-1]) // max(1, delay)), *(b - a for a, b in pairwise(shown[:2])))
-    before = [shown[0] - (delay - index) * step for index in range(delay)]
-    return Timeline(time_base, tuple(pts), tuple(before + shown[: len(shown) - delay]), shown[-1], shown[-1] + last)
-
-
-def count_frames(chunk: Path) -> int:
-    """How many frames a chunk file holds; they are not decoded.
-
-    Raises:
-        MediaError: it cannot be read.
-    """
-    return sum(1 for _ in _packets(chunk))
-
-
-def _packets(chunk: Path) -> Iterator[av.Packet]:
-    try:
-        with av.open(film_url(chunk)) as container:
-            yield from (packet for packet in container.demux(video=0) if packet.size)
-    except (av.error.FFmpegError, OSError) as error:
-        raise MediaError(
-            f"cannot read the chunk {chunk}", str(error), "Run again with an empty work folder."
-        ) from error
-
-
-def _ticks(time: Fraction) -> int:
-    if time.denominator != 1:
-        raise MediaError("a chunk's times do not fit the film", f"{time} ticks", "Run again with an empty work folder.")
-    return int(time)
+_ITUNES = frozenset((
+    "title", "artist", "album_artist", "composer", "album", "date", "encoder", "comment", "genre", "copyright",
+    "grouping", "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "media_type",
+    "hd_video", "gapless_playback", "compilation", "episode_sort", "season_number", "track", "disc", "major_brand",
+    "minor_version", "compatible_brands", "creation_time", "location", "location-eng",
+))  # fmt: skip
 
 
 def remux(
@@ -238,7 +118,7 @@ def _join(info: FilmInfo, encoding: Encoding, chunks: Sequence[Path], timeline: 
     times = zip(timeline.pts, timeline.dts, (*timeline.dts[1:], None), strict=True)
     with av.open(pipe, "w", format=form, options=options) as out:
         stream = None
-        for packet in (packet for chunk in chunks for packet in _packets(chunk)):
+        for packet in (packet for chunk in chunks for packet in packets(chunk)):
             if stream is None:
                 stream = out.add_stream_from_template(
                     packet.stream, opaque=True

@@ -22,9 +22,7 @@ _TRANSFER = 801
 _DENSITY = {1: "printing density", 3: "logarithmic"}
 
 
-def read_film(
-    source: Source, rate: Fraction | None, max_pixels: int, protocols: tuple[str, ...] = ()
-) -> FilmInfo:
+def read_film(source: Source, rate: Fraction | None, max_pixels: int, protocols: tuple[str, ...] = ()) -> FilmInfo:
     """What there is to know of a film: a file, or numbered pictures by their pattern or by the folder that holds them.
 
     Args:

@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from vidcolor.media.formats import CODECS, choose_encoding
+from vidcolor.media.codecs import CODECS
+from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import probe
 from vidcolor.media.sink import ChunkWriter
 from vidcolor.media.source import FilmSource

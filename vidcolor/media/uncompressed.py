@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vidcolor.errors import UsageError
+from vidcolor.media.codecs import Codec
 from vidcolor.media.color_tags import UNSPECIFIED
 from vidcolor.media.formats import (
     LIST_SUFFIX,
-    Codec,
     Encoding,
     alpha_loss,
     choose_format,

@@ -17,8 +17,9 @@ from vidcolor.film.verify.finding import Finding
 from vidcolor.film.verify.frames import Clock, Numbering, compare_frames
 from vidcolor.film.verify.luma import judge_luma
 from vidcolor.media.address import Source
+from vidcolor.media.codecs import CODECS
 from vidcolor.media.color_tags import UNSPECIFIED
-from vidcolor.media.formats import CODECS, Encoding, choose_encoding
+from vidcolor.media.formats import Encoding, choose_encoding
 from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import FilmInfo, matrix_code, probe
 from vidcolor.media.sequence_source import read_film
