@@ -9,7 +9,7 @@ import numpy as np
 
 from vidcolor.backends.choose import obstacle
 from vidcolor.bench.calibration import Divided
-from vidcolor.bench.network import Variant, can_quantise, input_side, light, variants
+from vidcolor.bench.network import GRAPH, Variant, can_quantise, input_side, light, variants
 from vidcolor.color.gamut import lab_to_srgb8
 from vidcolor.errors import UsageError, VidcolorError
 from vidcolor.evaluation.metrics import psnr
@@ -18,7 +18,6 @@ from vidcolor.models.weights import Weights
 
 PICTURES = 8  # of noise, where no folder gives real ones
 NOISE = f"{PICTURES} pictures of noise"
-GRAPH = "graph"  # asked for like a backend: the graph that engines are built from
 WANTED_DB = {"fp32": 60.0, "bf16": 40.0, "fp16": 50.0, "int8": 38.0, "fp8": 38.0}  # PSNR against float32, at least
 
 

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from vidcolor.backends.base import BackendInfo
-from vidcolor.bench.agreement import GRAPH
-from vidcolor.bench.network import Variant
+from vidcolor.bench.network import GRAPH, Variant
 from vidcolor.models.base import QUANTISED
 from vidcolor.models.onnx_torch import OnnxNetwork
 from vidcolor.models.precision import typed_model

@@ -23,6 +23,7 @@ from vidcolor.models.weights import Weights
 # papers/000, Table 1: images/s at 144×144, "the hardware same" for all four (which hardware, it does not say).
 PAPER = (("Zhang 2016", 8.0), ("Zhang 2017", 5.0), ("DeOldify", 3.0), ("Ambadkar & Bhatt (resnet38)", 15.0))
 RATES = (24, 25, 30, 60)  # frames/s that films have
+GRAPH = "graph"  # asked for like a backend: the graph that engines are built from
 PICTURES = 4  # different ones, in turn
 LONGEST = 20.0  # seconds for one row, however slow the machine
 LEAST = 4  # batches in one row, however long they take
