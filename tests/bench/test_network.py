@@ -94,7 +94,7 @@ def test_one_backend_that_fails_does_not_stop_the_others(monkeypatch):
 
 
 def test_random_weights_are_declared_and_need_torch(monkeypatch):
-    spec = find_spec("resnet38")
+    spec = find_spec("resnet38-published")
     with subject.subject(find_spec("lite"), None) as (weights, random):
         assert not random and weights.card["model"] == "lite"
     monkeypatch.setitem(sys.modules, "torch", None)
@@ -106,7 +106,7 @@ def test_random_weights_are_the_same_every_time():
     pytest.importorskip("torch")
     hashes = []
     for _ in range(2):
-        with subject.subject(find_spec("resnet38"), None) as (weights, random):
+        with subject.subject(find_spec("resnet38-published"), None) as (weights, random):
             hashes.append(weights.hash)
             assert random and weights.path.exists()
     assert hashes[0] == hashes[1] and not weights.path.exists()

@@ -169,7 +169,7 @@ def usage_cases(film, tmp_path):
         "no folder": ((film, "-o", tmp_path / "nowhere" / "out.mp4"), "mkdir"),
         "empty folder": ((tmp_path / "nothing",), "no films or pictures"),
         "model": ((film, "--model", "rembrandt"), "lite"),
-        "untrained": ((film, "--model", "resnet38"), "--weights"),
+        "untrained": ((film, "--model", "resnet38-published"), "--weights"),
         "codec": ((film, "--codec", "cinepak"), "h264"),
         "backend": ((film, "--backend", "abacus"), "openvino"),
         "container": ((film, "--codec", "ffv1", "-o", tmp_path / "out.mp4"), ".mkv"),

@@ -54,7 +54,7 @@ def test_an_engine_is_built_listed_verified_damaged_and_pruned(engine):
         (("--batch", "8,1"), "--batch 1,8,32"),
         (("--profile", "abacus"), "there are default"),
         (("--backend", "abacus"), "tensorrt-rtx"),
-        (("--model", "resnet38"), "--weights"),
+        (("--model", "resnet38-published"), "--weights"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line_with_the_remedy(options, words):

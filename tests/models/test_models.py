@@ -72,7 +72,7 @@ def test_an_unknown_model_is_refused_with_the_known_names():
 
 def test_a_model_without_weights_is_refused_with_the_remedy():
     with pytest.raises(ModelError, match="--weights"):
-        find_weights(find_spec("resnet38"), None)
+        find_weights(find_spec("resnet38-published"), None)
 
 
 @pytest.mark.parametrize("name", [n for n, s in MODELS.items() if is_shipped(s)])

@@ -205,7 +205,7 @@ def test_quantised_graphs_colour_alike(lite, precision, tolerance):
 
 
 def test_resnet38_bears_being_quantised():
-    """All of its convolutions but the first and last; random weights."""
+    """All of its convolutions but the first and last."""
     pytest.importorskip("torch")
     from vidcolor.bench.agreement import compare
     from vidcolor.bench.subject import subject

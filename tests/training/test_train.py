@@ -173,7 +173,8 @@ def test_a_failed_save_leaves_the_old_checkpoint(whole, options, tmp_path, monke
 
 def test_a_compiled_network_learns_what_the_plain_one_learns(options, photographs, monkeypatch):
     """The trial leaves nothing behind; what cannot be compiled is said, or refused if it was asked for."""
-    light, ab = torch.rand(2, 1, 32, 32) * 100, torch.randn(2, 2, 32, 32) * 20
+    light = torch.rand(2, 1, 32, 32) * 100
+    lab = torch.cat((light, torch.randn(2, 2, 32, 32) * 20), 1)
     torch.manual_seed(0)
     plain, compiled = (
         learner.Learner(load_network("lite"), dataclasses.replace(options, compile=c, precision="fp32"), ALONE)
@@ -181,15 +182,15 @@ def test_a_compiled_network_learns_what_the_plain_one_learns(options, photograph
     )
     compiled.network.load_state_dict(plain.network.state_dict())
     monkeypatch.setattr(torch, "compile", lambda run, dynamic: lambda x: run(x) + 1e-4)  # g++ takes minutes over it
-    compiled.compile(light, ab, lambda _: None)
+    compiled.compile(light, lab, lambda _: None)
     for name, tensor in compiled.network.state_dict().items():
         assert torch.equal(tensor, plain.network.state_dict()[name]), name
-    assert compiled.backward(light, ab) != plain.backward(light, ab)
+    assert compiled.backward(light, lab) != plain.backward(light, lab)
     said = []
     monkeypatch.setattr(torch, "compile", lambda run, dynamic: 1 / 0)
     with pytest.raises(ModelError, match="cannot be compiled here: division by zero.*--compile off"):
-        compiled.compile(light, ab, said.append)
-    plain.compile(light, ab, said.append)
+        compiled.compile(light, lab, said.append)
+    plain.compile(light, lab, said.append)
     assert said == []
 
 

@@ -31,7 +31,7 @@ class Choice:
 def choose_model(asked: str) -> Choice:
     if asked != "auto":
         return Choice(asked, "as asked")
-    return Choice(DEFAULT_MODEL, "the network that has trained weights")
+    return Choice(DEFAULT_MODEL, "the network whose weights colour best")
 
 
 def obstacle(name: str) -> tuple[str, str] | None:
