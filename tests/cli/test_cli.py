@@ -259,7 +259,10 @@ def test_the_python_api_colours_an_array(samples):
 
 
 def test_models_encoders_and_doctor_tell_what_is_there():
-    assert "resnet38" in vidcolor_run("models").stdout
+    assert "dB over grey" in vidcolor_run("models").stdout
+    models = {row["name"]: row for row in map(json.loads, vidcolor_run("models", "--json").stdout.splitlines())}
+    assert models["lite"]["metrics"]["gain_db"] > models["resnet38"]["metrics"]["gain_db"] > 0
+    assert models["resnet38-published"]["metrics"] is None and not models["resnet38-published"]["weights"]
     assert "libx264" in vidcolor_run("encoders").stdout
     doctor = vidcolor_run("doctor")
     assert doctor.returncode == 0

@@ -22,11 +22,13 @@ def facts_of_record(plan: Plan, backend: Backend, records: list[ChunkRecord]) ->
 
 
 def damage_of(plan: Plan, records: list[ChunkRecord]) -> dict[str, Any]:
+    """What of the film was damaged, frame by frame, and as spans of time."""
     damage = [item for record in records for item in record.damage]
     return {"damaged": damage, "ledger": in_spans(damage, plan.info)}
 
 
 def estimated(plan: Plan, backend: Backend, place: WorkPlace) -> Event:
+    """What `--dry-run` foretells: time and room; None where it cannot be known."""
     found = estimate(plan, backend)
     return {
         "estimated_seconds": found and found.seconds,
