@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidcolor.models.lite.depthwise import depthwise_conv
+
 # (repeats, kernel, stride, expansion, output channels) of the seven stages of EfficientNet-Lite0.
 STAGES = (
     (1, 3, 1, 1, 16),
@@ -32,8 +34,12 @@ class SamePadConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         k, s = self.kernel_size[0], self.stride[0]
-        before, after = (k - s) // 2, (k - s + 1) // 2 + s - 1
-        return super().forward(F.pad(x, (before, after, before, after)))
+        padding, after = (k - s) // 2, (k - s + 1) // 2 + s - 1
+        if padding != after:
+            x, padding = F.pad(x, (padding, after, padding, after)), 0
+        if self.groups > 1 and x.device.type == "cpu" and torch.is_grad_enabled():
+            return depthwise_conv(x, self.weight, s, padding)
+        return F.conv2d(x, self.weight, None, s, padding, groups=self.groups)
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
