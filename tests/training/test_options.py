@@ -52,6 +52,7 @@ def test_a_bad_file_says_what(tmp_path, text, says):
         ({"ema": 1.5}, "within 0 and 1"),
         ({"degrade": 1}, "kind bool"),
         ({"precision": "fp8"}, "bf16, fp32"),
+        ({"recall": 0.1, "encoder_rate": 0.0}, "frozen and forgets nothing"),
         ({"data": ()}, "there is no data"),
         ({"validation": ()}, "--val"),
     ],

@@ -42,6 +42,7 @@ def setting(name: str, help: str, **kind: object) -> Callable:
 @setting("size", "Side of the training pictures, pixels.")
 @setting("rate", "Learning rate.")
 @setting("encoder_rate", "× rate, for a pretrained encoder; 0 freezes it.")
+@setting("recall", "Weight of keeping what the pretrained encoder knows; docs/training.md.")
 @setting("warmup", "Steps in which the rate rises.")
 @setting("cooldown", "Last part of the run in which the rate falls, 0 to 1.")
 @setting("loss", "Loss; docs/training.md lists them.")

@@ -35,6 +35,8 @@ def save_checkpoint(
         "ema": learner.ema.state_dict(),
         "optimiser": learner.optimiser.state_dict(),
     }
+    if learner.recall:
+        state["recall"] = learner.recall.head.state_dict()
     with whole_file(path) as temporary:
         torch.save(state, temporary)
 

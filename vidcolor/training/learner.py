@@ -12,12 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from vidcolor.errors import ModelError
+from vidcolor.errors import ModelError, UsageError
 from vidcolor.models.registry import load_network
 from vidcolor.training.checkpoint import load_checkpoint
 from vidcolor.training.losses import find_loss
 from vidcolor.training.options import TrainOptions
 from vidcolor.training.processes import Processes
+from vidcolor.training.recall import Recall, forgotten
 
 STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 10}  # to look at the loss is to wait for the GPU
 
@@ -72,14 +73,30 @@ class Learner:
         self.network = network.to(self.device, memory_format=torch.channels_last).train()
         self.ema = copy.deepcopy(self.network)
         groups = parameter_groups(self.network, options)
+        self.recall = None
+        if options.recall:
+            self.recall = Recall(self.network).to(self.device, memory_format=torch.channels_last).train()
+            groups.append({"params": [*self.recall.head.parameters()], "scale": options.encoder_rate})
         self.optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99), fused=True)
         self.loss_of = find_loss(options.loss)
-        self._run = processes.wrap(self.network)
+        self._run = processes.wrap(self.recall or self.network)
 
     def load(self, state: dict) -> None:
-        """Go on from what `load_checkpoint` returned."""
+        """Go on from what `load_checkpoint` returned.
+
+        Raises:
+            UsageError: it was trained with recall and this is not to be, or the other way round.
+        """
+        if bool(self.recall) != ("recall" in state):
+            raise UsageError(
+                f"cannot go on with recall = {self.options.recall:g}",
+                f"the checkpoint was trained {'without' if self.recall else 'with'} it",
+                "Begin another run: --start-from CHECKPOINT.",
+            )
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
+        if self.recall:
+            self.recall.head.load_state_dict(state["recall"])
         self.optimiser.load_state_dict(state["optimiser"])
 
     def compile(self, shown: Tensor, truth: Tensor, say: Callable[[str], None]) -> None:
@@ -111,8 +128,12 @@ class Learner:
     def backward(self, shown: Tensor, truth: Tensor) -> Tensor:
         """Gradients for a batch, in place of those before. Returns the loss, without waiting for it."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
-            predicted = self._run(shown.contiguous(memory_format=torch.channels_last))
+            answer = self._run(shown.contiguous(memory_format=torch.channels_last))
+            predicted, scores = answer if self.recall else (answer, None)
+            told = self.recall.told(truth) if self.recall else None
         loss = self.loss_of(predicted.float(), F.adaptive_avg_pool2d(truth, predicted.shape[-2:]))
+        if self.recall:
+            loss = loss + self.options.recall * forgotten(scores, told)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         return loss.detach()

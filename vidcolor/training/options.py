@@ -24,6 +24,7 @@ class TrainOptions:
     size: int = 144  # side of the training pictures, pixels
     rate: float = 2e-3
     encoder_rate: float = 0.3  # × rate; 0 freezes the encoder
+    recall: float = 0.0  # weight of keeping what a pretrained encoder knows of ImageNet's classes; 0 lets it forget
     weight_decay: float = 0.01
     warmup: int = 200  # steps
     cooldown: float = 1.0  # the last part of the run, 0…1, in which the rate falls as a half cosine
@@ -48,12 +49,19 @@ class TrainOptions:
         """
         at_least = {"steps": 1, "batch": 1, "size": 16, "warmup": 0, "threads": 1, "steps_between_validations": 1}
         at_least |= {"steps_between_logs": 1, "samples": 0, "rate": 0, "encoder_rate": 0, "weight_decay": 0, "seed": 0}
+        at_least |= {"recall": 0}
         for name, least in at_least.items():
             if not getattr(self, name) >= least:
                 raise UsageError(f"cannot train with {name} = {getattr(self, name)}", f"it must be at least {least}")
         for name in ("cooldown", "ema", "whole"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"cannot train with {name} = {getattr(self, name)}", "it must be within 0 and 1")
+        if self.recall and not self.encoder_rate:
+            raise UsageError(
+                f"cannot train with recall = {self.recall}",
+                "the encoder is frozen and forgets nothing",
+                "Leave it out.",
+            )
         choices_of = {
             "device": ("auto", "cpu", "cuda"),
             "precision": ("bf16", "fp32"),

@@ -24,10 +24,16 @@ class Classifier(nn.Module):
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """8-bit sRGB as floats 0…255, (N, 3, H, W) → pooled features (N, 1280), scores of the classes (N, 1000)."""
-        x = F.interpolate(rgb, (SIDE, SIDE), mode="bicubic", antialias=True).clamp(0, 255)
-        deep = self.encoder((x - 127) / 128)[-1]  # N, 320, 7, 7
-        features = self.head(deep).mean((2, 3))  # N, 1280
+        return self.see(F.interpolate(rgb, (SIDE, SIDE), mode="bicubic", antialias=True).clamp(0, 255))
+
+    def see(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
+        """The same without scaling to `SIDE`: faster below it, and less often right."""
+        features = self.pooled(self.encoder((rgb - 127) / 128)[-1])
         return features, self.classes(features)
+
+    def pooled(self, deep: Tensor) -> Tensor:
+        """The encoder's features at stride 32 (N, 320, h, w) → (N, 1280)."""
+        return self.head(deep).mean((2, 3))
 
     @classmethod
     def trained(cls) -> Classifier:

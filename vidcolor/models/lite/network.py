@@ -127,8 +127,15 @@ class Lite(nn.Module):
         nn.init.normal_(self.head.weight, std=1e-3)
 
     def forward(self, lightness: Tensor) -> Tensor:
-        x = (lightness / 50.0 - 1.0).expand(-1, 3, -1, -1)  # N, 3, H, W in −1…1
-        *skips, deep = self.encoder(x)  # deep: N, 320, H/32, W/32
+        return self.decode(self.features(lightness))
+
+    def features(self, lightness: Tensor) -> list[Tensor]:
+        """What the encoder sees, at strides 2, 4, 8, 16, 32."""
+        return self.encoder((lightness / 50.0 - 1.0).expand(-1, 3, -1, -1))  # shown N, 3, H, W in −1…1
+
+    def decode(self, features: list[Tensor]) -> Tensor:
+        """ab (N, 2, H/2, W/2) from `features`."""
+        *skips, deep = features  # deep: N, 320, H/32, W/32
         context = self.context(deep.mean((2, 3)))  # N, 192
         x = self.neck(deep) + context[:, :, None, None]  # N, 192, H/32, W/32
         for up, skip in zip(self.ups, reversed(skips), strict=True):
