@@ -1,11 +1,16 @@
 """`lite`'s depthwise convolution learns exactly as PyTorch's own does."""
 
+import copy
+
 import pytest
-import torch
+
+torch = pytest.importorskip("torch")
 import torch.nn.functional as F
 
 from vidcolor.models.lite.depthwise import depthwise_conv
 from vidcolor.models.lite.network import SamePadConv
+from vidcolor.models.onnx_export import fuse_batch_norms
+from vidcolor.models.registry import load_network
 
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])
@@ -49,3 +54,21 @@ def test_learning_and_asking_give_one_answer(kernel, stride, side):
     with torch.no_grad():
         torch.testing.assert_close(learning, conv(x))
     assert learning.shape[-1] == -(-side // stride)  # TensorFlow's "same"
+
+
+@pytest.mark.parametrize("learning", [False, True])
+def test_folding_batch_norms_into_convolutions_changes_no_answer(learning):
+    """Folding gives convolutions a bias, which a trained network's cannot do without."""
+    torch.manual_seed(5)
+    network = load_network("lite").eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for values in (module.running_mean, module.bias.data):
+                values.normal_(0, 0.3)
+    folded = copy.deepcopy(network)
+    fuse_batch_norms(folded)
+    x = torch.rand(1, 1, 48, 64) * 100
+    with torch.set_grad_enabled(learning):
+        expected, answer = network(x), folded(x)
+    assert expected.std() > 0.01
+    torch.testing.assert_close(answer, expected, rtol=1e-3, atol=1e-3)

@@ -99,6 +99,23 @@ def test_a_network_that_comes_out_different_is_not_written(quick_exporter, check
     assert not list(tmp_path.iterdir())
 
 
+def test_what_folding_batch_norms_breaks_is_not_written(quick_exporter, tmp_path, monkeypatch):
+    """The file is held against the network as it was trained, not as it was made ready for writing."""
+
+    def forget_a_bias(network):
+        network.head.bias.data += 1.0
+
+    monkeypatch.setattr(module, "fuse_batch_norms", forget_a_bias)
+    with pytest.raises(ModelError, match="was not written.*differs from torch by"):
+        export(
+            first_network(make_options({"data": ("d",), "validation": ("v",)}, {"pretrained": False}), None),
+            SPEC,
+            tmp_path / "net.onnx",
+            {},
+        )
+    assert not list(tmp_path.iterdir())
+
+
 def test_calibration_inputs_suit_the_network():
     pictures = [np.full((70, 90, 3), i, np.uint8) for i in range(50)]
     inputs = calibration_inputs(pictures, 100, 16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,9 +80,10 @@ def export(
             "Give --data.",
         )
     network = network.eval()
-    fuse_batch_norms(network)
+    fused = copy.deepcopy(network)
+    fuse_batch_norms(fused)
     with whole_file(path) as temporary:
-        write_onnx(network, spec, temporary)
+        write_onnx(fused, spec, temporary)
         if precision == "int8":
             _quantise(temporary, [light for i, light in enumerate(inputs) if i % 10])
             key, difference, limit = (

@@ -38,8 +38,9 @@ class SamePadConv(nn.Conv2d):
         if padding != after:
             x, padding = F.pad(x, (padding, after, padding, after)), 0
         if self.groups > 1 and x.device.type == "cpu" and torch.is_grad_enabled():
-            return depthwise_conv(x, self.weight, s, padding)
-        return F.conv2d(x, self.weight, None, s, padding, groups=self.groups)
+            x, bias = depthwise_conv(x, self.weight, s, padding), self.bias
+            return x if bias is None else x + bias[:, None, None]
+        return F.conv2d(x, self.weight, self.bias, s, padding, groups=self.groups)
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
