@@ -2,6 +2,9 @@
 
 import csv
 import dataclasses
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,12 +18,17 @@ import torch.nn.functional as F
 from vidcolor.models.lite.classifier import Classifier
 from vidcolor.models.registry import load_network
 from vidcolor.training import loop
+from vidcolor.training.batches import Batches
 from vidcolor.training.checkpoint import load_checkpoint
+from vidcolor.training.data import load_pictures
+from vidcolor.training.degrade import Degrade
 from vidcolor.training.lab import srgb_to_lab
-from vidcolor.training.learner import Learner
+from vidcolor.training.learner import Learner, first_network
+from vidcolor.training.losses import find_loss
 from vidcolor.training.options import make_options
 from vidcolor.training.processes import Processes
 from vidcolor.training.recall import Recall, forgotten
+from vidcolor.training.store import PictureStore
 
 SMALL = {"batch": 3, "size": 64, "threads": 1, "warmup": 0, "steps_between_logs": 1, "samples": 0, "device": "cpu"}
 
@@ -66,7 +74,7 @@ def test_an_encoder_asked_forgets_less_than_one_that_is_not(options, batch):
     shown, truth = batch
     for weight in (0.0, 1.0):
         learner = Learner(
-            loop.first_network(options, None),
+            first_network(options, None),
             dataclasses.replace(options, recall=weight, precision="fp32", loss="l1"),
             Processes(0, 1, torch.device("cpu")),
         )
@@ -96,6 +104,33 @@ def test_a_run_that_was_interrupted_goes_on_the_same(options, tmp_path):
         assert all(torch.equal(whole[part][name], halves[part][name]) for name in whole[part])
     with pytest.raises(UsageError, match="recall = 0.*trained with it.*--start-from"):
         loop.train(dataclasses.replace(options, recall=0.0), tmp_path / "halves", say=lambda _: None)
+
+
+def test_two_processes_remember_together(options, photographs, tmp_path):
+    """The first loss is the mean of what two batches lose and forget under the first weights."""
+    options = dataclasses.replace(options, steps=2, precision="fp32")
+    (tmp_path / "run.toml").write_text(loop.to_toml(options))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    arguments = ["-m", "vidcolor", "train", str(tmp_path / "run"), "--config", str(tmp_path / "run.toml")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    result = subprocess.run([*torchrun, *arguments], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    torch.manual_seed(options.seed)
+    recall = Recall(first_network(options, None)).train()
+    store = load_pictures([photographs], 160, PictureStore(160)).pictures
+    store.settle(torch.device("cpu"))
+    batches = Batches(store, options.batch, options.size, options.seed, options.whole, Degrade(), torch.device("cpu"))
+    expected = []
+    for number in range(2):
+        shown, truth = batches.make(number)
+        with torch.no_grad():
+            predicted, scores = recall(shown)
+        lost = find_loss(options.loss)(predicted, F.adaptive_avg_pool2d(truth, predicted.shape[-2:]))
+        expected.append((lost + options.recall * forgotten(scores, recall.told(truth))).item())
+    with (tmp_path / "run" / "log.csv").open() as file:
+        assert float(next(csv.DictReader(file))["loss"]) == pytest.approx(np.mean(expected), rel=1e-4)
+    learnt = load_checkpoint(tmp_path / "run" / "last.pt")["recall"]
+    assert not torch.equal(learnt["classes.weight"], Classifier.trained().classes.weight)
 
 
 def test_a_network_without_a_pretrained_encoder_has_nothing_to_remember():
