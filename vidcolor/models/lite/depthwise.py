@@ -1,7 +1,7 @@
 """Depthwise convolution that learns on a CPU without oneDNN's slow ways.
 
 With channels last, oneDNN as torch 2.13 brings it has no fast gradient of the input at stride 2, nor of kernels beyond 3×3:
-such a layer's backward pass took 20 to 90 times its forward pass, and half of `lite`'s training step. Both gradients
+such a layer's backward pass took 20 to 150 times its forward pass, and half of `lite`'s training step. Both gradients
 can be had from convolutions that are fast.
 """
 
