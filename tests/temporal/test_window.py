@@ -112,6 +112,22 @@ def test_flicker_is_reduced_and_colour_kept():
     assert np.hypot(*result.swapaxes(0, 1)).mean() > 0.95 * np.hypot(*clean.swapaxes(0, 1)).mean()
 
 
+def test_hues_that_waver_do_not_pale():
+    film = luma(shot(1, 60, (0.8, 0.4)))
+    angles = np.random.default_rng(7).uniform(-0.9, 0.9, len(film))
+    ab = np.concatenate([plain_ab(1, 10 * np.cos(angle), 10 * np.sin(angle)) for angle in angles])
+    result = smoothed(film, ab).mean((2, 3))
+    hues = np.arctan2(result[:, 1], result[:, 0])
+    assert np.abs(np.diff(hues)).mean() < 0.3 * np.abs(np.diff(angles)).mean()
+    assert np.hypot(*result.T).mean() > 0.93 * 10  # the mean of such colours has 0.87 of their strength
+
+
+def test_colours_that_contradict_each_other_stay_muted():
+    film = luma(shot(1, 60, (0.8, 0.4)))
+    ab = np.concatenate([plain_ab(1, 30 if n // PACE % 2 else -30, 0) for n in range(len(film))])
+    assert np.abs(smoothed(film, ab)[24:36]).mean() < 15
+
+
 def test_an_objects_colour_moves_with_it():
     ground, disc = texture(1), texture(2)
     film, ab, inside = [], [], []
@@ -143,7 +159,7 @@ def test_a_dissolve_has_no_pop():
     share = np.clip((np.arange(96) - 35) / 25, 0, 1)[:, None, None, None]
     ab = plain_ab(96, 40, 10) * (1 - share) + plain_ab(96, -40, -10) * share
     steps = np.abs(np.diff(smoothed(film, ab.astype(np.float32)), axis=0)).mean((2, 3))
-    assert (steps < 1.2 * np.abs(np.diff(ab, axis=0)).max((0, 2, 3))).all()
+    assert (steps < 1.5 * np.abs(np.diff(ab, axis=0)).max((0, 2, 3))).all()  # a pop is all of it at once: 25 times
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 3, 40])

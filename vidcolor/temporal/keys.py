@@ -77,7 +77,7 @@ class KeyFrames:
     def sides(self, n: int) -> list[tuple[int, Link]]:
         """Up to two frames from which frame n may take its colours, and the links to them, trusted as far as luma agrees."""
         if n not in self._sides:
-            self._sides[n] = [(other, self._agreeing(n, other)) for other in self._others(n)]
+            self._sides[n] = [(other, self.agreeing(n, other)) for other in self._others(n)]
         return self._sides[n]
 
     def _others(self, n: int) -> list[int]:
@@ -91,7 +91,8 @@ class KeyFrames:
                 others.append(other)
         return others
 
-    def _agreeing(self, n: int, other: int) -> Link:
+    def agreeing(self, n: int, other: int) -> Link:
+        """The link from frame n to another of its shot, trusted as far as luma agrees."""
         link = self._motion.link(n, other)
         trust = luma_trust(self._motion.luma(n), warp(self._motion.luma(other), link))
         trust *= link.trust

@@ -1,8 +1,8 @@
 """Colour made steady: key frames are averaged along motion inside their shot, the frames between take theirs from them.
 
-The average is built in levels. Level k mixes each key frame with those 2^(k-1) key frames before and after it, weighted
-1 : 2 : 1 and taken from the level below (1 : 1 : 1 would let through what flickers from one to the next). Nothing is
-recursive: a frame's result depends on LOOKBACK frames before it and DELAY after, and is the same wherever a chunk begins.
+Answers far from the others count less, as in a bilateral filter (Tomasi & Manduchi 1998). Their mean is paler than they are
+where their hues differ, so it is brought nearer to their root mean square. Nothing is recursive: a frame's result depends on
+LOOKBACK frames before it and DELAY after, and is the same wherever a chunk begins. Why so: docs/temporal.md.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import numpy as np
 
 from vidcolor.errors import UsageError
 from vidcolor.temporal.keys import PACE, KeyFrames
-from vidcolor.temporal.motion import AFTER, BEFORE, MotionWindow, luma_trust, warp
+from vidcolor.temporal.motion import AFTER, BEFORE, Link, MotionWindow, chain, planes_of, warp
 
-LEVELS = 2
+NEIGHBOURS = 5  # key frames on either side that are averaged with one; the further, the less they weigh
+ALIKE = 5.0  # Lab units: the standard deviation of the weight by distance from the mean
+STRENGTH_KEPT = 0.6  # how far a mean of colours is brought from its own strength to their root mean square, 0…1
+MOST_STRENGTH = 1.5  # × the mean's: that root is not taken to be more, so that contradictory colours stay muted
 REPEATS = 7  # frames: how far back the first of a run of equal pictures is looked for
-_SLIGHT = 1e-3  # weight of a side that is not trusted at all: what both sides lack is their mean
+_SLIGHT = 1e-3  # weight of what is not trusted, or not alike, at all: where all is so, the mean of all
 
 
 class Smoother:
@@ -24,10 +27,10 @@ class Smoother:
 
     Args:
         motion, keys: of the same frames. A frame is decided there before its answer is pushed here.
-        strength: 0 hands the answers through untouched; at 1 two trusted neighbours count as much as the frame itself.
+        strength: 0 hands the answers through untouched; at 1 neighbours weigh as much as they are trusted.
     """
 
-    RADIUS = (2**LEVELS - 1) * PACE  # frames from a key frame to the furthest that is averaged with it
+    RADIUS = NEIGHBOURS * PACE  # frames from a key frame to the furthest that is averaged with it
     DELAY = RADIUS + PACE
     LOOKBACK = RADIUS + PACE + REPEATS
 
@@ -36,7 +39,8 @@ class Smoother:
             raise UsageError(f"cannot smooth with strength {strength:g}", "it goes from 0 (off) to 1", "Try --smooth 1")
         self._motion, self._keys, self._strength = motion, keys, float(strength)
         self._own: dict[int, np.ndarray | None] = {}
-        self._levels: dict[tuple[int, int], np.ndarray] = {}
+        self._planes: dict[int, np.ndarray] = {}
+        self._links: dict[tuple[int, int, int], tuple[int, Link] | None] = {}
         self._steady: dict[int, np.ndarray] = {}
         self._pushed = self._given = 0
 
@@ -67,67 +71,97 @@ class Smoother:
         first = n
         while first > n - REPEATS and self._motion.repeats(first):
             first -= 1
-        a, b, *_ = cv2.split(self._steadied(first))
-        return np.stack((a, b))
+        return planes_of(self._steadied(first))[:2]
 
     def _steadied(self, n: int) -> np.ndarray:
         """(h, w, 4) of a frame: smoothed a and b, two spare."""
         if n not in self._steady:
-            self._steady[n] = self._level(LEVELS, n) if self._keys.is_key(n) else self._between(n)
+            a, b = self._average(n) if self._keys.is_key(n) else self._between(n)
+            self._steady[n] = cv2.merge((a, b, a, b))
         return self._steady[n]
 
-    def _between(self, n: int) -> np.ndarray:
+    def _between(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """What the frames around say, weighted by trust in the motion; the network's own answer where there is none."""
-        own, a, b, weight, unknown = self._own[n], 0.0, 0.0, 0.0, 1.0
+        own, seen, unknown = self._own[n], [], 1.0
         for other, link in self._keys.sides(n):
             planes = self._steadied(other)
             link = link.resized(*planes.shape[:2])
-            seen_a, seen_b, *_ = cv2.split(warp(planes, link))
+            a, b, *_ = planes_of(warp(planes, link))
             trust = link.trust + np.float32(_SLIGHT)
             if own is not None:
                 trust *= self._strength
                 unknown = np.minimum(unknown, np.maximum(1 - trust, 0))
-            a, b, weight = a + seen_a * trust, b + seen_b * trust, weight + trust
+            seen.append((a, b, trust))
         if own is not None:
-            a, b, weight = a + own[0] * unknown, b + own[1] * unknown, weight + unknown
-        a, b = np.asarray(a / weight, np.float32), np.asarray(b / weight, np.float32)
-        return cv2.merge((a, b, a, b))
+            seen.append((*own, np.broadcast_to(np.float32(unknown), own[0].shape)))
+        return mixed(*map(np.stack, zip(*seen, strict=True)))
 
-    def _level(self, level: int, key: int) -> np.ndarray:
-        """(h, w, 4) of a key frame after so many levels: a, b, its own luma, spare."""
-        if (level, key) not in self._levels:
-            self._levels[level, key] = self._mix(level, key) if level else self._with_luma(key)
-        return self._levels[level, key]
-
-    def _with_luma(self, key: int) -> np.ndarray:
-        a, b = np.asarray(self._own[key], np.float32)
-        luma = self._motion.luma(key)
-        if luma.shape != a.shape:
-            luma = cv2.resize(luma, a.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        return cv2.merge((a, b, luma, luma))
-
-    def _mix(self, level: int, key: int) -> np.ndarray:
-        a, b, luma, _ = cv2.split(self._level(level - 1, key))
-        weight = np.ones_like(a)
+    def _average(self, key: int) -> tuple[np.ndarray, np.ndarray]:
+        """A key frame's own answer and those of the key frames around it."""
+        own = self._own[key]
+        seen = [(*own, np.ones_like(own[0]))]
         for side in (BEFORE, AFTER):
-            other = key
-            for _ in range(2 ** (level - 1)):
-                other = other if other is None else self._keys.neighbour(side, other)
-            if other is None:
-                continue
-            link = self._motion.link(key, other).resized(*a.shape)
-            seen_a, seen_b, seen_luma, _ = cv2.split(warp(self._level(level - 1, other), link))
-            trust = luma_trust(luma, seen_luma)
-            trust *= link.trust
-            trust *= self._strength / 2
-            a += seen_a * trust
-            b += seen_b * trust
-            weight += trust
-        return cv2.merge((a / weight, b / weight, luma, luma))
+            for distance in range(1, NEIGHBOURS + 1):
+                reached = self._reached(key, side, distance)
+                if reached is None:
+                    break
+                other, link = reached
+                link = link.resized(*own.shape[1:])
+                a, b, *_ = planes_of(warp(self._interleaved(other), link))
+                share = self._strength * (1 - distance / (NEIGHBOURS + 1))
+                seen.append((a, b, link.trust * np.float32(share)))
+        return mixed(*map(np.stack, zip(*seen, strict=True)), alike=ALIKE)
+
+    def _reached(self, key: int, side: int, distance: int) -> tuple[int, Link] | None:
+        """The key frame so many before or after one, and the link to it, from one to the next; None where the shot ends."""
+        place = key, side, distance
+        if place not in self._links:
+            nearest = self._keys.neighbour(side, key)
+            reached = None
+            if nearest is not None and distance == 1:
+                reached = nearest, self._keys.agreeing(key, nearest)
+            elif nearest is not None and (beyond := self._reached(nearest, side, distance - 1)):
+                reached = beyond[0], chain(self._reached(key, side, 1)[1], beyond[1])
+            self._links[place] = reached
+        return self._links[place]
+
+    def _interleaved(self, key: int) -> np.ndarray:
+        """(h, w, 4): the network's a and b, twice."""
+        if key not in self._planes:
+            self._planes[key] = cv2.merge((*self._own[key], *self._own[key]))
+        return self._planes[key]
 
     def _forget(self, before: int) -> None:
-        for store in (self._own, self._steady):
+        for store in (self._own, self._steady, self._planes):
             store.pop(before - 1, None)
-        self._levels = {place: planes for place, planes in self._levels.items() if place[1] >= before}
+        self._links = {place: reached for place, reached in self._links.items() if place[0] >= before}
         self._keys.forget(before - PACE)  # of which the oldest frame takes its colours
         self._motion.forget(before - PACE)
+
+
+def mixed(
+    a: np.ndarray, b: np.ndarray, weight: np.ndarray, alike: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colours that belong together as one: its a and b, (h, w) float32 in Lab units.
+
+    Args:
+        a, b, weight: (n, h, w) float32, one plane for each colour that was seen. No place has weight 0 in all of them.
+        alike: Lab units. Weigh colours also by their distance from the mean; None where their weights are to stand.
+    """
+    total = weight.sum(0)
+    mean_a, mean_b = _sum(a, weight) / total, _sum(b, weight) / total
+    if alike is not None:
+        distance = np.square(a - mean_a)
+        distance += np.square(b - mean_b)
+        distance *= -0.5 / alike**2
+        weight = weight * (cv2.exp(distance.reshape(-1)).reshape(distance.shape) + np.float32(_SLIGHT))
+        total = weight.sum(0)
+        mean_a, mean_b = _sum(a, weight) / total, _sum(b, weight) / total
+    mean_strength = np.sqrt(mean_a * mean_a + mean_b * mean_b) + np.float32(_SLIGHT)
+    root_mean_square = np.sqrt((_sum(a * a, weight) + _sum(b * b, weight)) / total)
+    gain = 1 + np.float32(STRENGTH_KEPT) * (np.clip(root_mean_square / mean_strength, 1, MOST_STRENGTH) - 1)
+    return mean_a * gain, mean_b * gain
+
+
+def _sum(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    return np.einsum("nhw,nhw->hw", values, weight)
