@@ -14,6 +14,7 @@ def bench_training(
 ) -> None:
     """Measure how much of a training step is learning, and show it; `say` is told how it goes."""
     from vidcolor.backends.choose import choose_model
+    from vidcolor.cli.memory import keep_freed_memory
     from vidcolor.cli.ui import console, table
     from vidcolor.errors import ModelError
 
@@ -25,6 +26,7 @@ def bench_training(
             "cannot measure training", f"{error.name} is not installed", "Try: pip install 'vidcolor[train]'"
         ) from error
 
+    keep_freed_memory()  # as `train` does
     rows = []
     for batch in batches:
         options = make_options(

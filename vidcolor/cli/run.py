@@ -157,9 +157,9 @@ def command(
     if as_json and output == STANDARD_OUTPUT:
         next_step = "Write the film to a file, or leave out --json."
         raise UsageError("--json cannot be used with -o -", "the film is on standard output", next_step)
+    from vidcolor.cli.memory import keep_freed_memory
     from vidcolor.cli.ui import JsonReport, TextReport
     from vidcolor.film.batch import run_batch
-    from vidcolor.film.pipeline import keep_freed_memory
 
     reports = [JsonReport()] if as_json else []
     text = TextReport(verbose, errors_only=quiet)

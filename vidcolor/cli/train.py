@@ -65,6 +65,7 @@ def command(run: Path, config: Path | None, start_from: Path | None, verbose: bo
     A folder with a checkpoint is gone on with, by the options stored in it. Ctrl-C finishes the step and saves. Several
     GPUs: torchrun --nproc-per-node N -m vidcolor train RUN …
     """
+    from vidcolor.cli.memory import keep_freed_memory
     from vidcolor.cli.ui import Ticker
 
     try:
@@ -80,6 +81,7 @@ def command(run: Path, config: Path | None, start_from: Path | None, verbose: bo
     given = {name: value or None if isinstance(value, tuple) else value for name, value in given.items()}
     options = make_options(stored, read_toml(config) if config else {}, given)
     ticker = Ticker()
+    keep_freed_memory()
     try:
         for name, value in stored.items():
             if getattr(options, name, value) != (tuple(value) if isinstance(value, list) else value):

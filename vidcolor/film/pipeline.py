@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import queue
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +13,6 @@ import cv2
 
 T = TypeVar("T")
 _POLL = 0.1  # seconds between two looks at whether the other side has gone
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
 class StageClock:
@@ -45,17 +42,6 @@ def opencv_on_one_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(threads)
-
-
-def keep_freed_memory() -> None:
-    """Have this process keep up to 256 MB that it frees, where the C library is glibc.
-
-    Planes are freed and asked for again with every frame; glibc would hand each back to the system, whose pages are
-    then cleared and mapped anew.
-    """
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(_TRIM_THRESHOLD, 256 << 20)
-        libc.mallopt(_MMAP_THRESHOLD, 32 << 20)
 
 
 @contextmanager

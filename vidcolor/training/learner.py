@@ -52,15 +52,19 @@ def first_network(options: TrainOptions, start_from: Path | None) -> nn.Module:
     return network
 
 
-@torch.no_grad()
-def update_average(ema: nn.Module, network: nn.Module, decay: float) -> None:
-    """ema ← decay · ema + (1 − decay) · network; counters are copied. In place."""
-    pairs = list(zip(ema.state_dict().values(), network.state_dict().values(), strict=True))
-    means, now = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
-    get_ema_multi_avg_fn(decay)(list(means), list(now), None)
-    for mean, value in pairs:
-        if not mean.is_floating_point():
+def averaging(ema: nn.Module, network: nn.Module) -> Callable[[float], None]:
+    """A function of decay: ema ← decay · ema + (1 − decay) · network; counters are copied. In place."""
+    pairs = list(zip(ema.state_dict().values(), network.state_dict().values(), strict=True))  # they stay where they are
+    means, now = map(list, zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True))
+    counters = [pair for pair in pairs if not pair[0].is_floating_point()]
+
+    @torch.no_grad()
+    def update(decay: float) -> None:
+        get_ema_multi_avg_fn(decay)(means, now, None)
+        for mean, value in counters:
             mean.copy_(value)
+
+    return update
 
 
 class Learner:
@@ -72,6 +76,7 @@ class Learner:
         torch.backends.cudnn.benchmark = cuda  # all batches have one shape
         self.network = network.to(self.device, memory_format=torch.channels_last).train()
         self.ema = copy.deepcopy(self.network)
+        self._update_average = averaging(self.ema, self.network)
         groups = parameter_groups(self.network, options)
         self.recall = None
         if options.recall:
@@ -147,4 +152,4 @@ class Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["scale"]
         self.optimiser.step()
-        update_average(self.ema, self.network, decay)
+        self._update_average(decay)
