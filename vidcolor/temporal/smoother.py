@@ -61,12 +61,12 @@ class Smoother:
         given = []
         while self._given < end:
             n = self._given
-            given.append(self._own[n] if self._strength == 0 else self._planes_of(n))
+            given.append(self._own[n] if self._strength == 0 else self._result(n))
             self._given += 1
             self._forget(self._given - self.LOOKBACK)
         return given
 
-    def _planes_of(self, n: int) -> np.ndarray:
+    def _result(self, n: int) -> np.ndarray:
         """(2, h, w). Pictures that repeat take the result of the first of them."""
         first = n
         while first > n - REPEATS and self._motion.repeats(first):
