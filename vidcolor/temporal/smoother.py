@@ -16,7 +16,7 @@ from vidcolor.temporal.motion import AFTER, BEFORE, Link, MotionWindow, chain, p
 
 NEIGHBOURS = 5  # key frames on either side that are averaged with one; the further, the less they weigh
 ALIKE = 5.0  # Lab units: the standard deviation of the weight by distance from the mean
-STRENGTH_KEPT = 0.6  # how far a mean of colours is brought from its own strength to their root mean square, 0…1
+STRENGTH_KEPT = 0.65  # how far a mean of colours is brought from its own strength to their root mean square, 0…1
 MOST_STRENGTH = 1.5  # × the mean's: that root is not taken to be more, so that contradictory colours stay muted
 REPEATS = 7  # frames: how far back the first of a run of equal pictures is looked for
 _SLIGHT = 1e-3  # weight of what is not trusted, or not alike, at all: where all is so, the mean of all
@@ -94,7 +94,7 @@ class Smoother:
             seen.append((a, b, trust))
         if own is not None:
             seen.append((*own, np.broadcast_to(np.float32(unknown), own[0].shape)))
-        return mixed(*map(np.stack, zip(*seen, strict=True)))
+        return weighted_mean(*map(np.stack, zip(*seen, strict=True)))
 
     def _average(self, key: int) -> tuple[np.ndarray, np.ndarray]:
         """A key frame's own answer and those of the key frames around it."""
@@ -110,7 +110,7 @@ class Smoother:
                 a, b, *_ = planes_of(warp(self._interleaved(other), link))
                 share = self._strength * (1 - distance / (NEIGHBOURS + 1))
                 seen.append((a, b, link.trust * np.float32(share)))
-        return mixed(*map(np.stack, zip(*seen, strict=True)), alike=ALIKE)
+        return agreed(*map(np.stack, zip(*seen, strict=True)))
 
     def _reached(self, key: int, side: int, distance: int) -> tuple[int, Link] | None:
         """The key frame so many before or after one, and the link to it, from one to the next; None where the shot ends."""
@@ -139,29 +139,24 @@ class Smoother:
         self._motion.forget(before - PACE)
 
 
-def mixed(
-    a: np.ndarray, b: np.ndarray, weight: np.ndarray, alike: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Colours that belong together as one: its a and b, (h, w) float32 in Lab units.
+def agreed(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What answers for one thing agree on, nearly as strong as they are: its a and b, (h, w) float32 in Lab units.
 
     Args:
-        a, b, weight: (n, h, w) float32, one plane for each colour that was seen. No place has weight 0 in all of them.
-        alike: Lab units. Weigh colours also by their distance from the mean; None where their weights are to stand.
+        a, b, weight: (n, h, w) float32, one plane for each answer. No place has weight 0 in all of them.
     """
-    total = weight.sum(0)
-    mean_a, mean_b = _sum(a, weight) / total, _sum(b, weight) / total
-    if alike is not None:
-        distance = np.square(a - mean_a)
-        distance += np.square(b - mean_b)
-        distance *= -0.5 / alike**2
-        weight = weight * (cv2.exp(distance.reshape(-1)).reshape(distance.shape) + np.float32(_SLIGHT))
-        total = weight.sum(0)
-        mean_a, mean_b = _sum(a, weight) / total, _sum(b, weight) / total
+    mean_a, mean_b = weighted_mean(a, b, weight)
+    distance = np.square(a - mean_a)
+    distance += np.square(b - mean_b)
+    distance *= -0.5 / ALIKE**2
+    weight = weight * (cv2.exp(distance.reshape(-1)).reshape(distance.shape) + np.float32(_SLIGHT))
+    mean_a, mean_b = weighted_mean(a, b, weight)
     mean_strength = np.sqrt(mean_a * mean_a + mean_b * mean_b) + np.float32(_SLIGHT)
-    root_mean_square = np.sqrt((_sum(a * a, weight) + _sum(b * b, weight)) / total)
+    root_mean_square = np.sqrt(sum(weighted_mean(a * a, b * b, weight)))
     gain = 1 + np.float32(STRENGTH_KEPT) * (np.clip(root_mean_square / mean_strength, 1, MOST_STRENGTH) - 1)
     return mean_a * gain, mean_b * gain
 
 
-def _sum(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    return np.einsum("nhw,nhw->hw", values, weight)
+def weighted_mean(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    total = weight.sum(0)
+    return tuple(np.einsum("nhw,nhw->hw", plane, weight) / total for plane in (a, b))
