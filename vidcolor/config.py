@@ -12,6 +12,7 @@ from vidcolor.errors import UsageError
 
 ON_DAMAGE = ("hold", "skip", "fail")
 DECODERS = ("cpu", "nvdec")
+RES = 32, 2048  # pixels: least and most of the short side of what a network sees
 MAX_PIXELS = 1 << 26  # 8192×8192; twice an 8K frame
 STDOUT_FORMATS = ("auto", "nut", "y4m")
 PROTOCOLS = ("http", "https", "crypto")
@@ -52,7 +53,7 @@ class RunOptions:
         Raises:
             UsageError: the first option that is out of range.
         """
-        _within("--res", self.res, 32, 2048)
+        _within("--res", self.res, *RES)
         _within("--saturation", self.saturation, 0, 4)
         _within("--smooth", self.smooth, 0, 1)
         if self.crf is not None:

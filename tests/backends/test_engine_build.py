@@ -35,7 +35,7 @@ def lite():
 
 @pytest.fixture(scope="module")
 def resnet38(tmp_path_factory):
-    """Random weights: the network that ships none."""
+    """Random weights, exported as a user exports."""
     pytest.importorskip("torch")
     from vidcolor.training.export import export
 

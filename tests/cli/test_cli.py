@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -244,6 +246,51 @@ def test_pictures_stay_pictures(samples, tmp_path):
     luma = coloured @ np.array([0.2126, 0.7152, 0.0722])
     assert np.abs(luma - grey).mean() < 1
     assert np.ptp(coloured.astype(int), axis=2).mean() > 5
+
+
+def test_a_coloured_picture_says_so_unless_told_not_to(samples, tmp_path):
+    for name, options in (("said.png", ()), ("unsaid.png", ("--no-tag",))):
+        assert vidcolor_run("run", samples / "portrait.jpg", "-o", tmp_path / name, *options).returncode == 0
+    said, unsaid = ((tmp_path / name).read_bytes() for name in ("said.png", "unsaid.png"))
+    assert b"Colour added by a machine" in said and b"machine" not in unsaid
+
+
+@pytest.mark.parametrize("kind", ["full", "long", "wrong"])
+def test_a_picture_that_cannot_be_written_is_told_in_one_line_and_in_the_summary(kind, samples, tmp_path):
+    name, words, code = {
+        "full": ("out.png", "no larger file can be written", 1),
+        "long": (f"{'x' * 300}.png", "File name too long", 1),
+        "wrong": ("out.mkv", "'.mkv'", 2),
+    }[kind]
+    limit = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))) if kind == "full" else None
+    command = [sys.executable, "-m", "vidcolor", "run", samples / "portrait.jpg", "-o", tmp_path / name, "--json", "-q"]
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, preexec_fn=limit)
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert words in only_line(result) and "fault of vidcolor" not in result.stderr
+    assert result.returncode == summary["exit_code"] == code
+    assert words in summary["error"] and words in summary["films"][0]["error"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_are_not_utf_8(short_film, tmp_path):
+    film = tmp_path / os.fsdecode(b"caf\xe9.mkv")
+    subprocess.run(["ffmpeg", "-v", "error", "-i", short_film, "-map", "0:v", "-c", "copy", film], check=True)
+    out = tmp_path / os.fsdecode(b"out\xe9.mkv")
+    for command in (("run", film, "-o", out, "--provenance", "-q"), ("verify", film, out), ("shots", film)):
+        result = vidcolor_run(*command, env={"PYTHONIOENCODING": "utf-8:strict"})
+        assert result.returncode == 0 and result.stderr.count("\n") <= 1, result.stderr
+    record = json.loads(Path(f"{out}.provenance.json").read_text())
+    assert record["source"]["name"] == film.name
+    for command in (("verify", film, out, "--json"), ("shots", film, "--json")):
+        result = subprocess.run([sys.executable, "-m", "vidcolor", *map(str, command)], capture_output=True)
+        for line in result.stdout.decode("ascii").splitlines():
+            json.loads(line)
+
+
+@pytest.mark.parametrize("arguments", [("--repeats", "0"), ("--runs", "0"), ("--res", "0"), ("--batch", "0")])
+def test_numbers_out_of_range_are_usage_errors(arguments):
+    result = vidcolor_run("bench", *arguments)
+    assert result.returncode == 2 and arguments[0] in result.stderr and "fault" not in result.stderr
 
 
 def test_the_python_api_colours_an_array(samples):

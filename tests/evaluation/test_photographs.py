@@ -110,6 +110,9 @@ def test_folders_shards_and_files_are_read_in_order(tmp_path):
             shard.addfile(info, io.BytesIO(data))
     assert [name for name, _ in encoded(tmp_path)] == ["b/two.jpg", "one.PNG", "z.tar:0.webp", "z.tar:1.png"]
     assert [name for name, _ in encoded(tmp_path / "z.tar")] == ["0.webp", "1.png"]
+    (tmp_path / "z.tar").rename(tmp_path / "Z.TAR")
+    assert [name for name, _ in encoded(tmp_path / "Z.TAR")] == ["0.webp", "1.png"]
+    assert "Z.TAR:0.webp" in [name for name, _ in encoded(tmp_path)]
     assert all(isinstance(decode(data), Photograph) for _, data in encoded(tmp_path))
 
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from vidcolor.color.chroma import yuv_to_ab
+from vidcolor.color.chroma import yuv_to_lab
 from vidcolor.config import RunOptions
 from vidcolor.errors import MediaError
 from vidcolor.evaluation import films
@@ -138,7 +138,7 @@ def test_a_films_own_colours_are_read_from_any_format(short_film, tmp_path, pix_
         info = probe(film)
         with FilmSource(info, 1) as source:
             frame = next(iter(source))
-            return yuv_to_ab(frame.y, *frame.own_chroma(info.format), (64, 48))
+            return yuv_to_lab(frame.y, *frame.own_chroma(info.format), (64, 48))[..., 1:].transpose(2, 0, 1)
 
     assert np.abs(colours(path) - colours(short_film)).mean() < 0.7  # Lab units
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import subprocess
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +15,10 @@ from vidcolor.config import RunOptions
 from vidcolor.errors import UsageError
 from vidcolor.film import plan as plan_module
 from vidcolor.film import progress as progress_module
+from vidcolor.film.plan import make_plan
 from vidcolor.film.run import colour_film
+from vidcolor.media.formats import choose_encoding
+from vidcolor.media.probe import probe
 
 
 def colour(source, output, report=lambda event: None, **options):
@@ -211,13 +214,22 @@ def test_the_same_job_twice_at_once_is_refused(piece, tmp_path):
     assert out.exists()
 
 
-def test_fingerprints_differ_whenever_an_option_does():
-    base = RunOptions()
-    others = [
-        replace(base, res=160), replace(base, saturation=1.5), replace(base, smooth=0.5), replace(base, start=Fraction(1)),
-        replace(base, end=Fraction(9)),
-    ]  # fmt: skip
-    from vidcolor.config import fingerprint
+OTHERWISE = {
+    "res": 160, "saturation": 1.5, "smooth": 0.5, "start": Fraction(1), "end": Fraction(9), "rate": Fraction(25),
+    "on_damage": "skip", "deinterlace": True,
+}  # fmt: skip
+# What they come to is in the plan beside the options, and tested with it (test_resume.py), or changes no frame.
+NOT_AS_OPTIONS = {"model", "weights", "backend", "decoder", "codec", "crf", "preset", "threads"}
+NO_FRAME = {"stdout_format", "tag", "provenance", "verify", "max_pixels", "max_frames", "allow_protocol"}
 
-    assert len({fingerprint(o) for o in [base, *others]}) == 6
-    assert fingerprint(RunOptions()) == fingerprint(base)
+
+def test_chunks_serve_no_run_whose_options_would_make_others(piece):
+    """An option that is added must be put into one of these sets by who knows what it does to frames."""
+    assert {field.name for field in fields(RunOptions)} == set(OTHERWISE) | NOT_AS_OPTIONS | NO_FRAME
+    info = probe(piece)
+    encoding = choose_encoding(info, "auto")
+    plan = make_plan(encoding.prepare(info), RunOptions(), encoding, 2)
+    changed = {name: replace(plan, options=replace(plan.options, **{name: value})) for name, value in OTHERWISE.items()}
+    assert len({plan.fingerprint(), *(other.fingerprint() for other in changed.values())}) == 1 + len(OTHERWISE)
+    tagged = replace(plan, options=replace(plan.options, tag=False, verify=True, max_frames=9))
+    assert tagged.fingerprint() == plan.fingerprint()

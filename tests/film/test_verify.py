@@ -80,6 +80,15 @@ def test_what_run_writes_conforms(pair):
     assert ("40 equal bit for bit" in luma.output) is lossless and ("plain transcode" in luma.note) is not lossless
 
 
+def test_a_pause_that_the_source_has_too_is_no_fault(rich, tmp_path):
+    source = tmp_path / "paused.mkv"
+    lacking = ("-vf", "select='not(between(n,17,18))'", "-c:v", "ffv1", "-fps_mode", "passthrough", "-an")
+    subprocess.run(["ffmpeg", "-v", "error", "-i", rich, *lacking, source], check=True)
+    result = verify(source, colour(source, tmp_path / "out.mkv", codec="ffv1"))
+    assert result.conforms, result.findings
+    assert [finding.verdict for finding in result.findings if finding.what == "damage"] == ["stated"]
+
+
 ALL = ("-map", "0", "-c", "copy")
 KEPT = ("-fps_mode", "passthrough", "-enc_time_base", "-1")  # every frame, at its own time
 ANEW = {"ffv1": ("-c:v", "ffv1", *KEPT), "h264": ("-c:v", "libx264", "-preset", "veryfast", "-crf", "1", *KEPT)}

@@ -13,7 +13,7 @@ from PIL import Image
 
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.media.marks import described
-from vidcolor.media.pictures import is_picture, read_picture, write_picture
+from vidcolor.media.pictures import check_holds, is_picture, read_picture, write_picture
 
 RNG = np.random.default_rng(3)
 GREY = cv2.GaussianBlur(RNG.integers(0, 256, (40, 61), np.uint8), (0, 0), 5)
@@ -158,5 +158,16 @@ def test_what_cannot_be_read(tmp_path):
 
 def test_sixteen_bits_do_not_go_into_jpeg(tmp_path):
     picture = read_picture(save(tmp_path / "p.png", deep(GREY)))
-    with pytest.raises(MediaError, match="16-bit"):
-        write_picture(tmp_path / "q.jpg", coloured(picture.luma), picture)
+    with pytest.raises(UsageError, match="16-bit"):
+        check_holds(tmp_path / "q.jpg", picture)
+    with pytest.raises(UsageError, match="'.mkv'"):
+        check_holds(tmp_path / "q.mkv", picture)
+    check_holds(tmp_path / "q.TIF", picture)
+
+
+def test_sixteen_bits_of_grey_saved_as_rgb_are_not_taken_for_colour(tmp_path):
+    near = np.dstack([deep(GREY)] * 3)
+    near[..., 0] ^= 15  # what a conversion of profiles leaves: a sixteenth of an 8-bit code
+    assert not read_picture(save(tmp_path / "p.png", near)).coloured
+    near[..., 0] ^= 1 << 12
+    assert read_picture(save(tmp_path / "q.png", near)).coloured

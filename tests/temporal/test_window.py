@@ -63,6 +63,43 @@ def test_a_piece_with_its_context_equals_one_run_bit_for_bit(eventful):
             assert decision == whole_decision
 
 
+def answered(film, start, codes=None):
+    """The ab of every frame where the network answers what it is shown: codes times the factor."""
+    window, done, waiting = TemporalWindow(), [], list(film if codes is None else codes)
+
+    def answer(decisions):
+        for factor in decisions:
+            picture = waiting.pop(0)
+            shown = None if factor is None else np.float32(picture[None].repeat(2, 0)) * np.float32(factor / 8)
+            done.extend(window.push(shown))
+
+    for number, picture in enumerate(film):
+        answer(window.see(picture, (start + number) // PACE, None if codes is None else codes[number]))
+    answer(window.see_end())
+    return np.stack([ab for _, ab, _ in done + window.flush()])
+
+
+def test_a_piece_of_a_freeze_does_not_depend_on_how_the_freeze_began():
+    still = np.float32(shot(1, 1))[0]
+    film = np.concatenate((luma(np.stack([still * n / 30 for n in range(12, 30)])), luma(still[None]).repeat(220, 0)))
+    start, end = 150, 170
+    first, last = start - TemporalWindow.CONTEXT_BEFORE, end + TemporalWindow.CONTEXT_AFTER
+    whole, piece = answered(film, 0)[start:end], answered(film[first:last], first)[start - first : end - first]
+    assert np.array_equal(whole, piece)
+
+
+def test_pictures_that_are_equal_in_8_bits_alone_are_not_taken_for_one_another():
+    film = luma(shot(1, 1)).repeat(220, 0)
+    codes = film.astype(np.uint16) * 4
+    codes[:60] += 3  # in 10 bits, less than one 8-bit code: from here on, another picture
+    start, end = 150, 170
+    first, last = start - TemporalWindow.CONTEXT_BEFORE, end + TemporalWindow.CONTEXT_AFTER
+    whole = answered(film, 0, codes)[start:end]
+    assert np.array_equal(whole, answered(film[first:last], first, codes[first:last])[start - first : end - first])
+    codes[:60] -= 3
+    assert np.array_equal(whole, answered(film, 0, codes)[start:end])
+
+
 def test_the_result_does_not_depend_on_the_number_of_threads(eventful):
     film, ab = eventful
     threads = cv2.getNumThreads()

@@ -111,9 +111,3 @@ class Stream:
 
 def destroy_graph(graph: Any) -> None:
     runtime.cudaGraphExecDestroy(graph)
-
-
-def free_memory() -> tuple[int, int]:
-    """Free and all bytes of the device."""
-    free, total = check(runtime.cudaMemGetInfo())
-    return free, total

@@ -21,7 +21,6 @@ from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import Weights
 
 DEFAULT_BATCH = 8
-MODES = ("eager", "graph", "compile")
 
 
 class TorchDevice:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 from vidcolor.errors import BackendError, UsageError
 
 MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
-NEEDED = ("onnx", "cuda.bindings")  # beside the library itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Messages:
 
     LAYERS = "Layers:"  # begins the report that a builder at detailed verbosity logs: what an inspector prints
 
-    def __init__(self, library: Library, listen: Callable[[str], None] | None = None) -> None:
+    def __init__(self, library: Library) -> None:
         self.errors: list[str] = []
         self.layers = ""
         severity = library.trt.ILogger.Severity

@@ -91,6 +91,7 @@ def bench_pipeline(clip: Path, options: RunOptions, runs: int) -> PipelineBench:
 def _as_flags(options: RunOptions) -> list[str]:
     flags = ["--model", options.model, "--backend", options.backend, "--res", options.res, "--smooth", options.smooth]
     flags += ["--codec", options.codec]
+    flags += [] if options.weights is None else ["--weights", options.weights]
     flags += [] if options.crf is None else ["--crf", options.crf]
     flags += [] if options.preset is None else ["--preset", options.preset]
     return [str(flag) for flag in flags]

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from vidcolor import __version__
+from vidcolor.config import MAX_PIXELS
 from vidcolor.errors import VidcolorError
 
 COMMANDS = {
@@ -75,6 +76,12 @@ def verbose_option(command: click.Command) -> click.Command:
     return click.option("-v", "--verbose", is_flag=True, callback=remember, help="Say more; show tracebacks.")(command)
 
 
+def max_pixels_option(command: click.Command) -> click.Command:
+    """--max-pixels, for every command that reads films."""
+    words = "Refuse larger frames and pictures."
+    return click.option("--max-pixels", default=MAX_PIXELS, show_default=True, help=words)(command)
+
+
 def calibrate_option(command: click.Command) -> click.Command:
     """--calibrate FOLDER, for every command that makes int8 and fp8."""
     folder = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -95,6 +102,8 @@ def show_error(error: BaseException, verbose: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with its exit code: 0 done, 1 a film failed, 2 usage, 130 interrupted, 141 not read."""
     state = {"verbose": False}
+    if getattr(sys.stdout, "errors", None) == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     os.environ.setdefault("SVT_LOG", "1")  # its errors alone: SVT-AV1 writes to standard error by itself
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's matrices are 3×3 here: more threads would only spin
     try:
@@ -105,10 +114,6 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         print("vidcolor: interrupted", file=sys.stderr)
         code = INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read standard output has gone: nothing is left to say. Python would complain at exit otherwise.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
     except Exception as error:
         show_error(error, state["verbose"])
         code = getattr(error, "exit_code", 1)

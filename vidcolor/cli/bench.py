@@ -14,6 +14,7 @@ import click
 from vidcolor.cli import calibrate_option, verbose_option
 from vidcolor.cli.bench_training import bench_training
 from vidcolor.cli.run import DEFAULTS
+from vidcolor.config import RES
 from vidcolor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,13 @@ PAPERS_MODEL = "resnet38"  # whose speed Table 1 states
 @click.command("bench")
 @click.option("--model", default=DEFAULTS["model"], show_default=True, help="Network; see: vidcolor models.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Your own weights (ONNX from: vidcolor export).")
-@click.option("--res", default=DEFAULTS["res"], show_default=True, help="Side of the network's picture, pixels.")
+@click.option(
+    "--res",
+    type=click.IntRange(*RES),
+    default=DEFAULTS["res"],
+    show_default=True,
+    help="Side of the network's picture, pixels.",
+)
 @click.option(
     "--backend",
     default="all",
@@ -33,7 +40,9 @@ PAPERS_MODEL = "resnet38"  # whose speed Table 1 states
     help="Backend to measure; for --pipeline, all means auto; with --check, also graph.",
 )
 @click.option("--batch", default="1,8,32", show_default=True, help="Batch sizes on GPUs, comma-separated.")
-@click.option("--repeats", default=50, show_default=True, help="Batches that are timed for each row.")
+@click.option(
+    "--repeats", type=click.IntRange(1), default=50, show_default=True, help="Batches that are timed for each row."
+)
 @click.option("--check", is_flag=True, help="Compare every backend's colours with float32 instead of timing.")
 @calibrate_option
 @click.option(
@@ -42,7 +51,13 @@ PAPERS_MODEL = "resnet38"  # whose speed Table 1 states
 @click.option(
     "--training", is_flag=True, help="Measure training steps beside bare forward and backward passes, in turn."
 )
-@click.option("--runs", default=5, show_default=True, help="With --pipeline: counted runs, after one warm-up.")
+@click.option(
+    "--runs",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="With --pipeline: counted runs, after one warm-up.",
+)
 @click.option("--smooth", default=DEFAULTS["smooth"], show_default=True, help="With --pipeline: as for run.")
 @click.option("--codec", default=DEFAULTS["codec"], show_default=True, help="With --pipeline: as for run.")
 @click.option("--crf", type=float, help="With --pipeline: as for run.")

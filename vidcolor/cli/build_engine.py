@@ -10,13 +10,20 @@ import click
 
 from vidcolor.cli import calibrate_option, verbose_option
 from vidcolor.cli.run import DEFAULTS
+from vidcolor.config import RES
 from vidcolor.errors import UsageError
 
 
 @click.command("build-engine")
 @click.option("--model", default=DEFAULTS["model"], show_default=True, help="Network; see: vidcolor models.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Your own weights (ONNX from: vidcolor export).")
-@click.option("--res", default=DEFAULTS["res"], show_default=True, help="Short side of what the network sees, pixels.")
+@click.option(
+    "--res",
+    type=click.IntRange(*RES),
+    default=DEFAULTS["res"],
+    show_default=True,
+    help="Short side of what the network sees, pixels.",
+)
 @click.option("--size", help="WIDTHxHEIGHT of the network's picture, for a profile with exact shapes. [res × res]")
 @click.option("--batch", help="Least, usual, most pictures in a batch: 1,8,32. [the profile's]")
 @click.option("--precision", help="fp32, fp16, int8 or fp8. [the profile's]")
@@ -101,8 +108,7 @@ def parse_batch(text: str | None) -> tuple[int, int, int] | None:
 
 def parse_size(text: str) -> tuple[int, int]:
     """ "192x144" → (192, 144)."""
-    try:
-        width, height = (int(part) for part in text.lower().split("x"))
-    except ValueError as error:
-        raise UsageError(f"--size {text} cannot be meant", "it is width and height", "Try: --size 192x144") from error
-    return width, height
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise UsageError(f"--size {text} cannot be meant", "it is width and height", "Try: --size 192x144")
+    return int(sides[0]), int(sides[1])

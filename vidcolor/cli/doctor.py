@@ -101,12 +101,12 @@ def _openvino() -> str:
     """Two pictures through the shipped network."""
     import numpy as np
 
-    from vidcolor.backends.choose import choose_backend, choose_model, open_backend
+    from vidcolor.backends.choose import choose_model, open_backend
     from vidcolor.models.registry import find_spec
     from vidcolor.models.weights import find_weights
 
     weights = find_weights(find_spec(choose_model("auto").name), None)
-    backend = open_backend(choose_backend("auto").name, weights, 192, 144, 1)
+    backend = open_backend("openvino", weights, 192, 144, 1)
     for level in (20, 70):
         if not np.isfinite(backend.start(np.full((1, 1, 144, 192), level, np.float32))()).all():
             raise ArithmeticError("the network's answer is not finite")

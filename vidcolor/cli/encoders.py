@@ -33,4 +33,6 @@ def command(as_json: bool) -> None:
         for codec in CODECS.values()
     ]
     console().print(table(("--codec", "encoder", "quality", "preset", "bits", "chroma", "files"), rows))
-    console().print("auto: h264 for 8-bit films, hevc for deeper ones")
+    console().print(
+        "auto: h264 for 8-bit films, hevc for deeper ones but where they are interlaced or small; av1 for .webm"
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidcolor.cli import verbose_option
+from vidcolor.config import RES
 from vidcolor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     "--res",
     default=144,
     show_default=True,
-    type=click.IntRange(32, 2048),
+    type=click.IntRange(*RES),
     help="Size that pictures are measured at, pixels.",
 )
 @click.option("--keep-aspect", is_flag=True, help="Bring the short side to --res instead of squashing to a square.")

@@ -90,7 +90,7 @@ def _print_json(report: FilmReport) -> None:
         ],
         "all": report.film,
     }
-    print(json.dumps(facts, ensure_ascii=False))
+    print(json.dumps(facts))
 
 
 def _print_csv(report: FilmReport) -> None:

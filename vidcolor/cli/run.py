@@ -9,12 +9,11 @@ from pathlib import Path
 
 import click
 
-from vidcolor.cli import verbose_option
+from vidcolor.cli import max_pixels_option, verbose_option
 from vidcolor.config import DECODERS, ON_DAMAGE, PROTOCOLS, STDOUT_FORMATS, RunOptions, WorkOptions
 from vidcolor.errors import UsageError
-from vidcolor.media.address import Source, source_of
+from vidcolor.media.address import STANDARD_OUTPUT, Source, source_of
 
-STANDARD_OUTPUT = Path("/dev/stdout")
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunOptions)}
 
 
@@ -102,23 +101,14 @@ class Rate(click.ParamType):
 @click.option("--deinterlace", is_flag=True, help="Make interlaced frames whole (bwdif). [they stay interlaced]")
 @click.option("--verify", is_flag=True, help="Compare the finished film with its source; see: vidcolor verify.")
 @click.option("--provenance", is_flag=True, help="Write OUTPUT.provenance.json: hashes, model, options, shots.")
-@click.option(
-    "--no-tag",
-    "tag",
-    is_flag=True,
-    flag_value=False,
-    default=True,
-    help="Leave out of the metadata that a machine chose the colours.",
-)
+@click.option("--no-tag", is_flag=True, help="Leave out of the metadata that a machine chose the colours.")
 @click.option(
     "--allow-protocol",
     type=click.Choice(PROTOCOLS),
     multiple=True,
     help="Read films at addresses, and what playlists name, by this protocol too. May be repeated. [files alone]",
 )
-@click.option(
-    "--max-pixels", default=DEFAULTS["max_pixels"], show_default=True, help="Refuse larger frames and pictures."
-)
+@max_pixels_option
 @click.option("--max-frames", default=DEFAULTS["max_frames"], show_default=True, help="Fail a film that has more.")
 @click.option(
     "--workdir",
@@ -140,6 +130,7 @@ def command(
     workdir: Path | None,
     no_resume: bool,
     keep_work: bool,
+    no_tag: bool,
     overwrite: bool,
     dry_run: bool,
     as_json: bool,
@@ -173,9 +164,8 @@ def command(
     keep_freed_memory()
     work = WorkOptions(workdir, not no_resume, keep_work)
     try:
-        summary = run_batch(
-            inputs, output, RunOptions(**options), overwrite=overwrite, dry_run=dry_run, report=report, work=work
-        )
+        chosen = RunOptions(tag=not no_tag, **options)
+        summary = run_batch(inputs, output, chosen, overwrite=overwrite, dry_run=dry_run, report=report, work=work)
     finally:
         text.close()
     raise click.exceptions.Exit(summary["exit_code"])

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from vidcolor.cli import verbose_option
+from vidcolor.cli import max_pixels_option, verbose_option
 from vidcolor.errors import MediaError, UsageError
 
 Event = dict[str, Any]
@@ -25,9 +25,17 @@ Event = dict[str, Any]
 @click.option("--edl", type=click.Path(path_type=Path), metavar="FILE", help="Also write an edit list (CMX3600).")
 @click.option("--overwrite", is_flag=True, help="Replace an existing FILE.")
 @click.option("--threads", type=click.IntRange(1), help="Threads to use. [one for every core]")
+@max_pixels_option
 @verbose_option
 def command(
-    film: Path, as_json: bool, as_csv: bool, edl: Path | None, overwrite: bool, threads: int | None, verbose: bool
+    film: Path,
+    as_json: bool,
+    as_csv: bool,
+    edl: Path | None,
+    overwrite: bool,
+    threads: int | None,
+    max_pixels: int,
+    verbose: bool,
 ) -> None:
     """List the shots of FILM, found in its luma alone: no network is needed.
 
@@ -45,7 +53,7 @@ def command(
         raise UsageError("cannot print both", "--json and --csv were given", "Give one of them.")
     if edl is not None:
         check_output(film, edl, overwrite)
-    info = probe(film)
+    info = probe(film, max_pixels=max_pixels)
     show = _print_json if as_json else _print_csv if as_csv else _print_table
     ticker, shots = Ticker(), []
 
@@ -70,7 +78,7 @@ def command(
 
 def _print_json(events: Iterable[Event], _close: Callable[[], None]) -> None:
     for event in events:
-        print(json.dumps(event, ensure_ascii=False), flush=True)
+        print(json.dumps(event), flush=True)
 
 
 def _print_csv(events: Iterable[Event], _close: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from vidcolor.cli import verbose_option
+from vidcolor.cli import max_pixels_option, verbose_option
 from vidcolor.cli.run import FilmPath, Rate, Time
 from vidcolor.config import ON_DAMAGE, PROTOCOLS, RunOptions
 from vidcolor.media.address import Source
@@ -28,6 +28,7 @@ from vidcolor.media.address import Source
 )
 @click.option("--allow-protocol", type=click.Choice(PROTOCOLS), multiple=True, help="As OUTPUT was made with.")
 @click.option("--threads", type=click.IntRange(1), help="Threads to use. [one for every core]")
+@max_pixels_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @verbose_option
 def command(source: Source, output: Path, as_json: bool, verbose: bool, **options: object) -> None:
@@ -49,7 +50,7 @@ def command(source: Source, output: Path, as_json: bool, verbose: bool, **option
     finally:
         ticker.close()
     if as_json:
-        print(json.dumps(result.event(), ensure_ascii=False))
+        print(json.dumps(result.event()))
     else:
         console().print(findings_table(result.event()["findings"]))
         print(f"{output} {'conforms' if result.conforms else 'does not conform'} to {source}")

@@ -181,14 +181,3 @@ def yuv_to_lab(y: np.ndarray, u: np.ndarray, v: np.ndarray, fmt: YuvFormat, size
     blue, red = (chroma_from_code(resize_by_area(plane, *size), fmt) for plane in (u, v))
     rgb = yuv_to_rgb(np.stack((luma, blue, red), -1), fmt.matrix)
     return rgb_to_lab(np.clip(rgb, 0, 1), fmt).astype(np.float32, copy=False)
-
-
-def yuv_to_ab(y: np.ndarray, u: np.ndarray, v: np.ndarray, fmt: YuvFormat, size: tuple[int, int]) -> np.ndarray:
-    """A colour film's own ab on a small grid: what a perfect network would answer.
-
-    Arguments are those of `yuv_to_lab`.
-
-    Returns:
-        a* and b* in Lab units, float32 (2, h, w).
-    """
-    return np.ascontiguousarray(np.moveaxis(yuv_to_lab(y, u, v, fmt, size)[..., 1:], -1, 0))

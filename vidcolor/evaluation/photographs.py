@@ -39,15 +39,9 @@ def encoded(source: Path) -> Iterator[tuple[str, bytes]]:
         if source.is_dir():
             for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES | {SHARD} and p.is_file()):
                 for name, data in encoded(path):
-                    yield (
-                        (
-                            f"{path.relative_to(source)}:{name}"
-                            if path.suffix == SHARD
-                            else str(path.relative_to(source))
-                        ),
-                        data,
-                    )
-        elif source.suffix == SHARD:
+                    place = path.relative_to(source)
+                    yield f"{place}:{name}" if path.suffix.lower() == SHARD else str(place), data
+        elif source.suffix.lower() == SHARD:
             with tarfile.open(source) as shard:
                 for member in shard:
                     if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from vidcolor.config import RunOptions, WorkOptions
-from vidcolor.errors import UsageError, VidcolorError
+from vidcolor.errors import MediaError, UsageError, VidcolorError
 from vidcolor.film.events import Event, Report, film_event, summary_event
 from vidcolor.film.outputs import expand_inputs
 from vidcolor.film.run import colour_film
 from vidcolor.film.still import colour_still
 from vidcolor.film.stream import colour_stream, is_stream, refuse_several
-from vidcolor.media.address import Source
+from vidcolor.media.address import STANDARD_OUTPUT, Source
 from vidcolor.media.pictures import is_picture
-from vidcolor.media.pipe_out import STANDARD_OUTPUT
 from vidcolor.media.sequences import is_pattern
 
 
@@ -40,7 +39,7 @@ def run_batch(
     """
     films: list[dict[str, Any]] = []
     codes: list[int] = []
-    error = "interrupted"
+    stopped = "interrupted"
     try:
         options.validate()
         refuse_several(inputs, output)
@@ -53,21 +52,24 @@ def run_batch(
             try:
                 film = colour(source, output, many, options, overwrite=overwrite, dry_run=dry_run, report=report)
                 codes.append(0)
-            except (VidcolorError, OSError) as failure:
-                film = film_event(source, error=_in_words(failure, source))
-                codes.append(getattr(failure, "exit_code", 1))
+            except BrokenPipeError:
+                raise
+            except (VidcolorError, OSError) as error:
+                failure = _explained(error, source)
+                film = film_event(source, error=str(failure))
+                codes.append(failure.exit_code)
                 if len(sources) == 1:
                     films.append(film)
-                    raise
+                    raise failure from error
             films.append(film)
             report(film)
-        error = None
-    except VidcolorError as failure:
-        error = str(failure)
-        codes.append(failure.exit_code)
+        stopped = None
+    except Exception as failure:
+        stopped = str(failure) or type(failure).__name__
+        codes.append(getattr(failure, "exit_code", 1))
         raise
     finally:
-        summary = summary_event(films, error, codes)
+        summary = summary_event(films, stopped, codes)
         report(summary)
     return summary
 
@@ -96,7 +98,8 @@ def _make_folder(output: Path, dry_run: bool) -> None:
         output.mkdir(parents=True, exist_ok=True)
 
 
-def _in_words(error: VidcolorError | OSError, source: Source) -> str:
+def _explained(error: VidcolorError | OSError, source: Source) -> VidcolorError:
     if isinstance(error, VidcolorError):
-        return str(error)
-    return f"{error.filename or source}: {error.strerror or error}"
+        return error
+    where = f" ({error.filename})" if error.filename else ""
+    return MediaError(f"cannot colour {source}", f"{error.strerror or error}{where}")

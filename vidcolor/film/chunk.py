@@ -175,7 +175,7 @@ def colour(
     for shown in frames:
         undecided.append(shown)
         with clock("temporal"):
-            decisions = window.see(shown.small_luma, pace(shown.frame.pts))
+            decisions = window.see(shown.small_luma, pace(shown.frame.pts), shown.small)
         yield from take(decisions)
     with clock("temporal"):
         decisions = window.see_end()
@@ -245,7 +245,7 @@ def make_chunks(
             written: list[tuple[int, int, bool]] = []
             with (
                 whole_file(folder / name) as temporary,
-                open_writer(temporary, plan.encoding, info, plan.threads * 3 // 2 or 1) as writer,
+                open_writer(temporary, plan.encoding, info, plan.threads) as writer,
             ):
                 while item is not None and plan.chunk_of(item.frame.pts) == index:
                     with clock("encode"):

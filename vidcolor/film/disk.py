@@ -135,8 +135,12 @@ def _size(count: int) -> str:
 
 
 @contextmanager
-def told_when_full(place: WorkPlace) -> Iterator[None]:
+def told_when_full(target: Path, work: Path | None = None) -> Iterator[None]:
     """Tell a disk that is full as one, however deep the error comes from.
+
+    Args:
+        target: what is being made.
+        work: where finished chunks of it are kept, if it exists.
 
     Raises:
         MediaError: instead of the error.
@@ -147,9 +151,9 @@ def told_when_full(place: WorkPlace) -> Iterator[None]:
         number = _disk_error(error)
         if number is None:
             raise
-        kept = f": finished chunks are kept in {place.folder}" if place.folder.exists() else ""
+        kept = f": finished chunks are kept in {work}" if work is not None and work.exists() else ""
         next_step = f"Make room and give the same command again{kept}."
-        raise MediaError(f"{place.target} cannot be finished", _FULL[number], next_step) from error
+        raise MediaError(f"{target} cannot be finished", _FULL[number], next_step) from error
 
 
 def _disk_error(error: BaseException | None) -> int | None:

@@ -12,6 +12,7 @@ from vidcolor import __version__
 from vidcolor.config import RunOptions
 from vidcolor.errors import UsageError
 from vidcolor.files import sha256, write_whole
+from vidcolor.film.disk import told_when_full
 from vidcolor.film.journal import ChunkRecord
 from vidcolor.film.plan import Plan
 from vidcolor.media.pipe_in import PipeInput
@@ -56,7 +57,9 @@ def write_record(
         "options": {name: None if value is None else value for name, value in asdict(options).items()},
         **facts,
     }
-    write_whole(sidecar(target), (json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n").encode())
+    path = sidecar(target)
+    with told_when_full(path):
+        write_whole(path, (json.dumps(record, indent=2, default=str) + "\n").encode())
 
 
 def _content(what: Path | Sequence | PipeInput) -> dict[str, Any]:

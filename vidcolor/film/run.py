@@ -92,7 +92,7 @@ def colour_film(
         report({**facts, **estimated(plan, backend, place)})
         return film_event(source, output=str(target), **choices(plan, backend), dry_run=True)
     clock = StageClock()
-    with told_when_full(place), owned(place, plan, work.resume):
+    with told_when_full(target, place.folder), owned(place, plan, work.resume):
         check_output(source, target, overwrite)  # again: another process may have made it before the lock was free
         journal = Journal(place.folder)
         report(plan_event(plan, target, backend, len(journal.done), dry_run=False, place=place))

@@ -14,13 +14,14 @@ import numpy as np
 from vidcolor.backends.choose import choose_backend, choose_model, open_backend
 from vidcolor.color.chroma import ChromaMerger
 from vidcolor.color.luma import LumaView
-from vidcolor.color.yuv import YuvFormat, chroma_from_code, luma_from_code, yuv_to_rgb
+from vidcolor.color.rgb import rgb_of_planes
+from vidcolor.color.yuv import YuvFormat
 from vidcolor.config import RunOptions
-from vidcolor.files import whole_file
+from vidcolor.film.disk import told_when_full
 from vidcolor.film.events import Event, Report, film_event, warning_event
 from vidcolor.film.outputs import check_output, output_for
 from vidcolor.film.provenance import STATEMENT, check_sidecar, write_record
-from vidcolor.media.pictures import read_picture, write_picture
+from vidcolor.media.pictures import check_holds, read_picture, write_picture
 from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import find_weights
 
@@ -54,9 +55,7 @@ class StillColourer:
         self.info = backend.info
         ab = view.crop(backend.start(view.lightness(luma)[None, None])()[0])
         u, v = ChromaMerger(fmt, width, height, self.options.saturation).planes(luma, np.ascontiguousarray(ab))
-        yuv = np.stack((luma_from_code(luma, fmt), chroma_from_code(u, fmt), chroma_from_code(v, fmt)), -1)
-        rgb = yuv_to_rgb(yuv, fmt.matrix)
-        return np.clip(np.rint(rgb * fmt.peak), 0, fmt.peak).astype(luma.dtype)
+        return rgb_of_planes(luma, u, v, fmt)
 
 
 def colour_still(
@@ -78,6 +77,7 @@ def colour_still(
     target = output_for(source, output, many, source.suffix)
     picture = read_picture(source, options.max_pixels)
     check_output(source, target, overwrite)
+    check_holds(target, picture)
     check_sidecar(target, options, overwrite)
     if options.verify:
         report(warning_event(source, "--verify compares films only; a picture is not compared"))
@@ -100,8 +100,8 @@ def colour_still(
     facts = {"output": str(target), "model": colourer.spec.name, "weights": colourer.weights.hash}
     if not dry_run:
         rgb = colourer.colour(picture.luma)
-        with whole_file(target) as temporary:
-            write_picture(temporary, rgb, picture, STATEMENT if options.tag else "")
+        with told_when_full(target):
+            write_picture(target, rgb, picture, STATEMENT if options.tag else "")
         info = colourer.info
         facts |= {"backend": info.name, "precision": info.precision, "device": info.device}
         if options.provenance:

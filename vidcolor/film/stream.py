@@ -19,6 +19,7 @@ from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.files import whole_file
 from vidcolor.film.chunk import Range, coloured_frames, make_chunks, open_at
+from vidcolor.film.disk import told_when_full
 from vidcolor.film.events import Event, Report, film_event, warning_event
 from vidcolor.film.facts import choices, converted, facts_of_record, figures, plan_event, statement
 from vidcolor.film.journal import ChunkRecord
@@ -28,12 +29,11 @@ from vidcolor.film.plan import Plan, make_plan, piece_of
 from vidcolor.film.progress import Progress
 from vidcolor.film.provenance import check_sidecar, write_record
 from vidcolor.film.run import decoded_as_asked, open_network, tell_handed_over
-from vidcolor.media.address import Source
+from vidcolor.media.address import STANDARD_OUTPUT, Source
 from vidcolor.media.damage import Damage, in_spans
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.pipe_in import PipeInput, PipeSource, is_pipe
 from vidcolor.media.pipe_out import (
-    STANDARD_OUTPUT,
     FiledStreams,
     OtherStreams,
     PipedStreams,
@@ -192,7 +192,10 @@ def _into_file(
     report: Report,
 ) -> list[ChunkRecord]:
     """Colour the film of a pipe into a file, by way of chunks, which are returned in order."""
-    with TemporaryDirectory(prefix=f".{target.name[:80]}.vidcolor-", dir=folder or target.parent) as name:
+    with (
+        told_when_full(target),
+        TemporaryDirectory(prefix=f".{target.name[:80]}.vidcolor-", dir=folder or target.parent) as name,
+    ):
         work = Path(name)
         with StandIn(work / "others.nut", plan.info, film.container) as others:
             film.divert(others.add)

@@ -1,4 +1,4 @@
-"""A film that is no file: the address of it, with a name as a path has one."""
+"""Films that are no files: the address of one, with a name as a path has one, and standard output."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+STANDARD_OUTPUT = Path("/dev/stdout")
 _ADDRESS = re.compile(r"(?!file:|pipe:)([a-z][a-z0-9+.-]*)://")
 
 

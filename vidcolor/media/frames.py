@@ -91,9 +91,13 @@ class FrameWriter:
 
 
 def open_writer(path: Path, encoding: Encoding, info: FilmInfo, threads: int) -> ChunkWriter | FrameWriter:
-    """What writes a chunk of a film: a piece of video, or pictures and their list."""
+    """What writes a chunk of a film: a piece of video, or pictures and their list.
+
+    Args:
+        threads: to use. The encoder gets half as many again, as x264 does by itself: some always wait.
+    """
     kind = FrameWriter if encoding.chunk_suffix == LIST_SUFFIX else ChunkWriter
-    return kind(path, encoding, info, threads)
+    return kind(path, encoding, info, threads * 3 // 2)
 
 
 def read_list(path: Path) -> list[tuple[int, Path, str]]:

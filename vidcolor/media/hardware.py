@@ -8,7 +8,7 @@ from functools import cache
 
 import av
 
-SIDE = 256  # pixels; every GPU's encoder takes it
+SIDE = 256  # pixels of a trial; every encoder takes it
 
 
 @cache

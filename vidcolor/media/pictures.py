@@ -13,16 +13,19 @@ import numpy as np
 
 from vidcolor.config import MAX_PIXELS
 from vidcolor.errors import MediaError, UsageError
+from vidcolor.files import write_whole
 from vidcolor.media.luma import luma_of_rgb
 from vidcolor.media.marks import described, first_directory, with_words
 from vidcolor.media.probe import check_size
 
 PICTURE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp"])
+_PNG_TIFF = frozenset([".png", ".tif", ".tiff"])  # they hold 16 bits, and words without EXIF
 _ORIENTATION = 0x0112  # EXIF tag
 _JPEG = [
     cv2.IMWRITE_JPEG_QUALITY, 97,
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
 ]  # fmt: skip
+_COLOUR_STEP = 8 / 255  # of full scale: what JPEG of low quality leaves of it in a grey picture
 _WEBP_LOSSY, _WEBP_LOSSLESS = [cv2.IMWRITE_WEBP_QUALITY, 95], [cv2.IMWRITE_WEBP_QUALITY, 101]
 _WRITE = {".jpg": _JPEG, ".jpeg": _JPEG, ".jpe": _JPEG, ".webp": _WEBP_LOSSY}
 
@@ -71,13 +74,18 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     check_size(path, *_header_size(data), max_pixels)
     pixels, kinds, blocks = _decode(what, data)
     if pixels.ndim == 3 and pixels.shape[2] == 3:
-        luma, coloured = luma_of_rgb(pixels[..., ::-1].copy(), "bt709"), bool(np.ptp(pixels, axis=2).max() > 8)
+        luma, coloured = luma_of_rgb(pixels[..., ::-1].copy(), "bt709"), _is_coloured(pixels)
     else:
         luma, coloured = np.ascontiguousarray(pixels.reshape(pixels.shape[:2])), False
     metadata, dropped = _carried(dict(zip(kinds, blocks, strict=True)))
     if _has_alpha(data):
         dropped.append("the alpha channel (transparency) is dropped")
     return Picture(luma, coloured, data[12:16] == b"VP8L", metadata, tuple(dropped))
+
+
+def _is_coloured(pixels: np.ndarray) -> bool:
+    """Whether the channels of a picture (H, W, 3) differ by more than a compressed grey picture's would."""
+    return bool(np.ptp(pixels, axis=2).max() > _COLOUR_STEP * np.iinfo(pixels.dtype).max)
 
 
 def _header_size(data: bytes) -> tuple[int, int]:
@@ -144,26 +152,38 @@ def _upright(exif: bytes) -> bytes:
     return bytes(upright)
 
 
+def check_holds(path: Path, picture: Picture) -> None:
+    """Refuse a name whose format cannot hold `picture` in colour, before any work.
+
+    Raises:
+        UsageError: it is no format of stills, or one of fewer bits.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in PICTURE_SUFFIXES:
+        known = ", ".join(sorted(PICTURE_SUFFIXES))
+        raise UsageError(f"cannot write {path}", f"a picture cannot be written as '{suffix}'", f"It can as {known}.")
+    if picture.luma.dtype == np.uint16 and suffix not in _PNG_TIFF:
+        why = f"{suffix} holds no 16-bit pictures"
+        raise UsageError(f"cannot write {path}", why, "Give a .png or .tiff name with -o.")
+
+
 def write_picture(path: Path, rgb: np.ndarray, picture: Picture, words: str = "") -> None:
-    """Write the coloured `picture`.
+    """Write the coloured `picture`, whole or not at all.
 
     Args:
-        path: its suffix decides the format.
+        path: its suffix decides the format; one that `check_holds` accepts.
         rgb: (height, width, 3) uint8 or uint16, R'G'B', full range.
         picture: where its metadata come from.
         words: that the file is to say of itself: in EXIF (JPEG, WebP), as TIFF's description, as PNG's comment.
 
     Raises:
-        MediaError: the format cannot hold it, or the file cannot be written.
+        MediaError: the format cannot hold it.
+        OSError: the file cannot be written.
     """
     suffix = path.suffix.lower()
-    if rgb.dtype == np.uint16 and suffix not in (".png", ".tif", ".tiff"):
-        raise MediaError(
-            f"cannot write {path}", f"{suffix} holds no 16-bit pictures", "Give a .png or .tiff name with -o."
-        )
     options = _WEBP_LOSSLESS if suffix == ".webp" and picture.lossless else _WRITE.get(suffix, [])
     metadata = dict(picture.metadata)
-    if words and suffix not in (".png", ".tif", ".tiff"):
+    if words and suffix not in _PNG_TIFF:
         metadata[cv2.IMAGE_METADATA_EXIF] = described(metadata.get(cv2.IMAGE_METADATA_EXIF, b""), words)
     blocks = [np.frombuffer(block, np.uint8) for block in metadata.values()]
     try:
@@ -175,4 +195,4 @@ def write_picture(path: Path, rgb: np.ndarray, picture: Picture, words: str = ""
         ) from error
     if not done:
         raise MediaError(f"cannot write {path}", f"OpenCV cannot encode {suffix}", "Give a .png or .jpg name with -o.")
-    path.write_bytes(with_words(data.tobytes(), words) if words else data.tobytes())
+    write_whole(path, with_words(data.tobytes(), words) if words else data.tobytes())

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from math import floor
-from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol
 
@@ -23,8 +22,6 @@ from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sink import FIELD_ORDERS, set_tags
 from vidcolor.media.streams import plan_streams
 
-STANDARD_OUTPUT = Path("/dev/stdout")
-FORMATS = ("nut", "y4m")
 _MUXERS = {"nut": "nut", "y4m": "yuv4mpegpipe"}
 _INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})  # a seek there never goes too far
 _WRITE = 1 << 20  # bytes that FFmpeg gathers at most

@@ -209,7 +209,7 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
         raise MediaError(
             f"cannot colour {path}",
             f"a picture of {width}x{height} is larger than the limit of {max_pixels} pixels",
-            f"If it is meant to be: --max-pixels {width * height}",
+            f"If it is meant to be: vidcolor run, shots and verify take --max-pixels {width * height}",
         )
 
 

@@ -11,11 +11,10 @@ import numpy as np
 
 from vidcolor.media.codecs import CODECS
 from vidcolor.media.formats import choose_encoding
+from vidcolor.media.hardware import SIDE
 from vidcolor.media.probe import probe
 from vidcolor.media.sink import ChunkWriter
 from vidcolor.media.source import FilmSource
-
-SIDE = 256  # pixels; every encoder takes it
 
 
 def encode_two_frames(codec: str, folder: Path) -> str:

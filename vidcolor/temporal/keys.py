@@ -1,7 +1,7 @@
 """Which frames the network is shown: key frames at a steady pace, and those that motion explains too little of.
 
 Key frames come at a steady pace in time, and at every cut. A frame between two of them takes its colours from the frames
-1, 2 or 4 before and after it: the one halfway between two key frames from those, the others from that and a key frame.
+1 or 2 before and after it: the one halfway between two key frames from those, the others from that and a key frame.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEAST_KNOWN = 0.8  # share of the picture that must be known for a frame to go w
 class KeyFrames:
     """Decides which frames need the network, from motion alone, and where frames may take their colours from.
 
-    Key frames need it, but for those whose picture has not changed since the last; other frames do where too much of
+    Key frames need it, but for those that would show it the very same as the last did; other frames do where too much of
     their picture can be trusted from neither side, because something appears or moves too fast.
 
     Args:
@@ -32,13 +32,19 @@ class KeyFrames:
     def __init__(self, motion: MotionWindow, every: bool = False) -> None:
         self._motion, self._every = motion, every
         self._rank: dict[int, int] = {}  # frames since a pace or shot began
+        self._same: dict[int, bool] = {}
         self._sides: dict[int, list[tuple[int, Link]]] = {}
         self._added = self._decided = self._oldest = 0
 
-    def add(self, begins_pace: bool) -> None:
-        """The next frame that motion has: it begins a pace or a shot, or comes so many frames after one that does."""
+    def add(self, begins_pace: bool, same: bool = False) -> None:
+        """The next frame that motion has: it begins a pace or a shot, or comes so many frames after one that does.
+
+        Args:
+            same: the network would be shown for it exactly what it would be shown for the frame before.
+        """
         n = self._added
         self._added += 1
+        self._same[n] = same
         self._rank[n] = 0 if begins_pace or not self._motion.joined(n, BEFORE) else self._rank[n - 1] + 1
 
     def decide(self, film_ends: bool = False) -> list[bool]:
@@ -69,10 +75,13 @@ class KeyFrames:
         return None
 
     def copied(self, key: int) -> int | None:
-        """The key frame before this one, if the picture has not changed since."""
+        """The key frame before this one, if the network would be shown the same for both and all between.
+
+        Its answer may be a copy itself: all are what the network would say, so none depends on where a piece begins.
+        """
         before = self.neighbour(BEFORE, key)
-        unchanged = before is not None and all(self._motion.repeats(n) for n in range(before + 1, key + 1))
-        return before if unchanged else None
+        same = before is not None and all(self._same[n] for n in range(before + 1, key + 1))
+        return before if same else None
 
     def sides(self, n: int) -> list[tuple[int, Link]]:
         """Up to two frames from which frame n may take its colours, and the links to them, trusted as far as luma agrees."""
@@ -101,6 +110,6 @@ class KeyFrames:
     def forget(self, before: int) -> None:
         """Frames before this one are done with."""
         for n in range(self._oldest, before):
-            del self._rank[n]
+            del self._rank[n], self._same[n]
             self._sides.pop(n, None)
         self._oldest = max(self._oldest, before)

@@ -38,25 +38,27 @@ class TemporalWindow:
         self._keys = KeyFrames(self._motion, every=strength == 0)
         self._smoother = Smoother(self._motion, self._keys, strength)
         self._even = strength > 0
-        self._seen: deque[tuple[np.ndarray, int]] = deque()
-        self._uneven: deque[tuple[np.ndarray, int, bool]] = deque()
+        self._seen: deque[tuple[np.ndarray, int, np.ndarray]] = deque()
+        self._uneven: deque[tuple[np.ndarray, int, np.ndarray, bool]] = deque()
+        self._last: tuple[np.ndarray, float] | None = None
         self._factors: deque[float] = deque()
         self._pace: int | None = None
         self._begins_shot: deque[bool] = deque()
         self._given = 0
 
-    def see(self, small_luma: np.ndarray, pace: int) -> list[float | None]:
+    def see(self, small_luma: np.ndarray, pace: int, codes: np.ndarray | None = None) -> list[float | None]:
         """The next frame.
 
         Args:
             small_luma: (h, w) uint8.
+            codes: those that `small_luma` is 8 bits of, where they have more: what the network is shown.
             pace: a number that rises every `keys.PACE` frames' worth of time, a function of the frame's time alone.
 
         Returns:
             For the frames that are decided now, in order: the factor by which L* is multiplied before the network is
             shown it, so that exposure is even; None where the network need not see the frame.
         """
-        self._seen.append((small_luma, pace))
+        self._seen.append((small_luma, pace, small_luma if codes is None else codes))
         self._add(self._expose(self._cuts.push(small_luma)))
         return self._decide(film_ends=False)
 
@@ -69,19 +71,23 @@ class TemporalWindow:
     def _expose(self, cuts: list[bool]) -> list[float]:
         factors = []
         for cut in cuts:
-            small_luma, pace = self._seen.popleft()
-            self._uneven.append((small_luma, pace, cut))
+            small_luma, pace, codes = self._seen.popleft()
+            self._uneven.append((small_luma, pace, codes, cut))
             factors += self._exposure.push(small_luma, cut)
         return factors
 
     def _add(self, factors: list[float]) -> None:
         for factor in factors:
-            small_luma, pace, cut = self._uneven.popleft()
-            self._factors.append(factor if self._even else 1.0)
+            small_luma, pace, codes, cut = self._uneven.popleft()
+            shown = codes, factor if self._even else 1.0
+            self._factors.append(shown[1])
             self._motion.add(small_luma, cut, exposed(small_luma, factor, self._black))
-            self._keys.add(begins_pace=pace != self._pace)
+            self._keys.add(begins_pace=pace != self._pace, same=self._equals_last(*shown))
             self._begins_shot.append(cut)
-            self._pace = pace
+            self._pace, self._last = pace, shown
+
+    def _equals_last(self, codes: np.ndarray, factor: float) -> bool:
+        return self._last is not None and self._last[1] == factor and np.array_equal(self._last[0], codes)
 
     def _decide(self, film_ends: bool) -> list[float | None]:
         decisions = []

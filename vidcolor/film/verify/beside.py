@@ -38,7 +38,7 @@ def compare_streams(info: FilmInfo, made: FilmInfo, piece: bool) -> list[Finding
         if partner is None:
             found.append(Finding(name, codec, "missing", "differs", "the output has no such stream"))
             continue
-        slack = max(_base(info, plan.stream), _base(made, partner), tick(suffix) or Fraction(0))
+        slack = max(_base(plan.stream), _base(partner), tick(suffix) or Fraction(0))
         faults = _faults(plan, partner)
         repacked = codec in _REPACKED and (info.container == "mpegts") != (suffix in TRANSPORT_STREAM)
         if not piece:
@@ -57,7 +57,7 @@ def _name(stream: StreamInfo) -> str:
     return f"{kind} stream {stream.index}" + (f" ({stream.language})" if stream.language else "")
 
 
-def _base(info: FilmInfo, stream: StreamInfo) -> Fraction:
+def _base(stream: StreamInfo) -> Fraction:
     return stream.time_base or Fraction(1, 1000)
 
 

@@ -95,7 +95,7 @@ def verify(
 def _read_output(output: Path, info: FilmInfo, options: RunOptions) -> FilmInfo:
     """What there is to know of an output; luma of pictures is that of the source's matrix, which they do not say."""
     if not is_pattern(output):
-        return probe(output)
+        return probe(output, max_pixels=options.max_pixels)
     made = read_film(output, options.rate or info.average_rate or Fraction(25), options.max_pixels)
     return replace(made, format=replace(made.format, matrix=info.format.matrix))
 

@@ -12,6 +12,7 @@ import cv2
 
 from vidcolor.errors import MediaError
 from vidcolor.film.verify.finding import Finding
+from vidcolor.media.damage import LASTING
 from vidcolor.media.formats import tick
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sequence_source import open_source
@@ -169,7 +170,8 @@ def compare_frames(
             tally.extra.append(shown.pts * made.time_base)
             shown = next(ours, None)
         if not numbered or tally.missing:  # numbers that the source lacks too are no fault
-            tally.damage += [what for _, what in output.damage]
+            # A pause is none in itself: a frame of the source that the output lacks there is missing above.
+            tally.damage += [what for _, what in output.damage if not what.endswith(LASTING)]
         tally.stated = source.damaged
     return tally
 

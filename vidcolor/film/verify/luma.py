@@ -15,9 +15,9 @@ from vidcolor.film.plan import CHUNK_SECONDS
 from vidcolor.film.verify.finding import Finding
 from vidcolor.film.verify.frames import Progress, Tally
 from vidcolor.media.formats import Encoding
+from vidcolor.media.frames import open_writer
 from vidcolor.media.probe import FilmInfo, probe
 from vidcolor.media.sequence_source import open_source
-from vidcolor.media.sink import ChunkWriter
 from vidcolor.media.source import FilmSource
 
 # How far PSNR-Y may lie below the plain transcode's, dB: colour shifts a coder's decisions a little, about single frames
@@ -91,7 +91,7 @@ def plain_transcode(
 ) -> Iterator[tuple[int, float]]:
     """(pts, sum of squared differences of luma) of the frames `wanted`, encoded without colour and decoded again.
 
-    As `run` does it: the same encoder, settings and chunks; U and V are mid-grey. One chunk is on disk at a time.
+    As `run` does it: the same encoder and settings, in chunks as long, from the first frame wanted on; U and V are mid-grey. One chunk is on disk at a time.
     """
     ticks = max(1, round(CHUNK_SECONDS / info.time_base))
     keep, begin, end = set(wanted), wanted[0], wanted[-1]
@@ -110,7 +110,7 @@ def plain_transcode(
             u = np.full(
                 encoding.format.chroma_size(info.width, info.height)[::-1], encoding.format.mid, encoding.format.dtype
             )
-            with ChunkWriter(path, encoding, info, threads) as writer:
+            with open_writer(path, encoding, info, threads) as writer:
                 while frame is not None and (frame.pts - begin) // ticks == chunk:
                     writer.write(frame.pts, frame.duration, frame.y, u, u)
                     times.append(frame.pts)
