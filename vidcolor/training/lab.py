@@ -9,19 +9,23 @@ from torch import Tensor
 from vidcolor.color.lab import EPSILON, KAPPA, RGB_TO_XYZ, WHITE, XYZ_TO_RGB
 
 _LAB = np.array([[0.0, 116, 0], [500, -500, 0], [0, 200, -200]])  # CIE 15: f(X), f(Y), f(Z) → L* + 16, a*, b*
+# Where curves bend into straight lines. Each piece is given what lies on its side alone, and both are added: choosing between
+# them for every pixel takes as long as the curve.
+_BEND, _DARK = 0.04045, 0.0031308  # of sRGB: displayed, linear
+_FOOT = 6 / 29  # of the cube root of CIE 15; EPSILON is its cube
 _BEYOND = 0.2  # part of linear light outside 0…1 that still counts
 
 
 def srgb_to_linear(value: Tensor) -> Tensor:
     """Display values 0…1 → linear light 0…1."""
-    power = value.add(0.055).mul_(1 / 1.055).pow_(2.4)
-    return torch.where(value <= 0.04045, value * (1 / 12.92), power)
+    power = value.clamp(min=_BEND).add_(0.055).mul_(1 / 1.055).pow_(2.4)
+    return power.add_(value.clamp(max=_BEND).sub_(_BEND), alpha=1 / 12.92)
 
 
 def _cube_root(value: Tensor) -> Tensor:
     """f of CIE 15: the cube root, continued as a straight line near 0."""
-    line = value.mul(KAPPA / 116).add_(16 / 116)
-    return torch.where(value > EPSILON, value.pow(1 / 3), line)
+    root = value.clamp(min=EPSILON).pow_(1 / 3)
+    return root.add_(value.clamp(max=EPSILON).sub_(EPSILON), alpha=KAPPA / 116)
 
 
 def lightness(luminance: Tensor) -> Tensor:
@@ -46,10 +50,10 @@ def lab_to_srgb(light: Tensor, ab: Tensor) -> Tensor:
     n, _, height, width = ab.shape
     lab = torch.cat((light + 16, ab), 1).view(n, 3, -1)
     f = _matrix(np.linalg.inv(_LAB), ab).expand(n, 3, 3) @ lab
-    xyz = torch.where(f > 6 / 29, f**3, (116 * f - 16) / KAPPA)
+    xyz = f.clamp(min=_FOOT) ** 3 + (f.clamp(max=_FOOT) - _FOOT) * (116 / KAPPA)
     linear = _matrix(XYZ_TO_RGB * WHITE, ab).expand(n, 3, 3) @ xyz
     inside = linear.clamp(0, 1)
-    shown = torch.where(inside <= 0.0031308, inside * 12.92, 1.055 * inside.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
+    shown = 1.055 * inside.clamp(min=_DARK) ** (1 / 2.4) - 0.055 + (inside.clamp(max=_DARK) - _DARK) * 12.92
     return (shown + _BEYOND * (linear - inside)).view(n, 3, height, width)
 
 
