@@ -209,6 +209,61 @@ def test_the_other_films_of_a_batch_are_done(short_film, tmp_path):
     assert "1 done, 1 failed" in result.stderr
 
 
+def test_a_batch_given_again_goes_on_with_what_is_left(short_film, tmp_path):
+    folder, out = tmp_path / "films", tmp_path / "out"
+    folder.mkdir()
+    shutil.copy(short_film, folder / "a.mp4")
+    first = vidcolor_run("run", folder, "-o", out)  # a folder of one film is a folder, and its output is made one
+    assert first.returncode == 0 and [p.name for p in out.iterdir()] == ["a.color.mp4"], first.stderr
+    before = (out / "a.color.mp4").stat()
+    shutil.copy(short_film, folder / "b.mp4")
+    again = vidcolor_run("run", folder, "-o", out, "--json")
+    assert again.returncode == 0 and "1 done, 0 failed, 1 skipped" in again.stderr, again.stderr
+    films = json.loads(again.stdout.splitlines()[-1])["films"]
+    assert [("skipped" in film, film["error"]) for film in films] == [(True, None), (False, None)]
+    assert sorted(p.name for p in out.iterdir()) == ["a.color.mp4", "b.color.mp4"]
+    assert (out / "a.color.mp4").stat().st_mtime_ns == before.st_mtime_ns
+
+
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
+def test_two_films_that_would_become_one_file_are_not_both_called_done(overwrite, short_film, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(short_film, tmp_path / folder / "film.mp4")
+    out = tmp_path / "out"
+    result = vidcolor_run(
+        "run", tmp_path / "a" / "film.mp4", tmp_path / "b" / "film.mp4", "-o", out, "--json", *overwrite
+    )
+    assert result.returncode == 1
+    films = json.loads(result.stdout.splitlines()[-1])["films"]
+    assert (
+        films[0]["error"] is None and "was made from" in films[1]["error"] and str(tmp_path / "a") in films[1]["error"]
+    )
+    assert [p.name for p in out.iterdir()] == ["film.color.mp4"]
+
+
+def test_a_slash_at_the_end_means_a_folder(short_film, tmp_path):
+    result = vidcolor_run("run", short_film, "-o", f"{tmp_path}/new/")
+    assert result.returncode == 0, result.stderr
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["short film.color.mp4"]
+    shutil.copy(short_film, tmp_path / "other.mp4")
+    result = vidcolor_run("run", short_film, tmp_path / "other.mp4", "-o", tmp_path / "x.mp4")
+    assert result.returncode == 2 and f"-o {tmp_path}/x.mp4/" in only_line(result)
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_a_piece_after_the_end_is_told_as_one(short_film, tmp_path):
+    result = vidcolor_run("run", short_film, "-o", tmp_path / "out.mp4", "--start", "1:00")
+    assert result.returncode == 1 and "--start is 60.000 s" in only_line(result)
+
+
+def test_a_place_that_cannot_be_used_is_no_fault_of_the_program(samples, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    out = tmp_path / "file" / "out"
+    line = only_line(vidcolor_run("run", samples / "portrait.jpg", samples / "portrait.jpg", "-o", out))
+    assert "Not a directory" in line and str(out) in line and "fault" not in line
+
+
 def test_a_dry_run_writes_nothing_and_shows_the_plan(short_film, tmp_path):
     result = vidcolor_run("run", short_film, "-o", tmp_path / "out.mp4", "--dry-run")
     assert result.returncode == 0, result.stderr

@@ -94,6 +94,8 @@ def show_error(error: BaseException, verbose: bool) -> None:
         traceback.print_exception(error)
     if isinstance(error, VidcolorError):
         line = str(error)
+    elif isinstance(error, OSError) and error.filename is not None:  # no permission, no room, no such place
+        line = f"cannot use {error.filename}: {error.strerror}"
     else:
         line = f"unexpected {type(error).__name__}: {error}. This is a fault of vidcolor; -v shows where."
     print(f"vidcolor: {' '.join(line.split())}", file=sys.stderr)

@@ -90,6 +90,8 @@ def command(
             "it is for int8 and fp8 of the network alone",
             "Leave it out, or use: vidcolor bench --check --calibrate FOLDER",
         )
+    if sum((check, training, clip is not None)) > 1:
+        raise UsageError("one bench at a time", "of --check, --training and --pipeline several were given", "Give one.")
     if training:
         given = context.get_parameter_source("batch") != click.core.ParameterSource.DEFAULT
         batches = _numbers(options["batch"] if given else "32")

@@ -6,6 +6,7 @@ import dataclasses
 import signal
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -26,6 +27,20 @@ class FilmPath(click.Path):
         from vidcolor.media.pipe_in import standard_input
 
         return STANDARD_OUTPUT if isinstance(param, click.Option) else standard_input()
+
+
+class Destination(NamedTuple):
+    """Where outputs go: a file, or a folder, which a name that ends in a slash means, whether it is there or not."""
+
+    path: Path
+    is_folder: bool
+
+
+class DestinationPath(FilmPath):
+    """A path that keeps its slash at the end."""
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Destination:
+        return Destination(super().convert(value, param, ctx), str(value).endswith("/"))
 
 
 class Time(click.ParamType):
@@ -62,7 +77,7 @@ class Rate(click.ParamType):
 @click.option(
     "-o",
     "--output",
-    type=FilmPath(path_type=Path),
+    type=DestinationPath(path_type=Path),
     help="File, - for standard output, or folder for several inputs. [NAME.color.EXT beside the input]",
 )
 @click.option("--model", default=DEFAULTS["model"], show_default=True, help="Network; see: vidcolor models.")
@@ -126,7 +141,7 @@ class Rate(click.ParamType):
 @verbose_option
 def command(
     inputs: tuple[Source, ...],
-    output: Path | None,
+    output: Destination | None,
     workdir: Path | None,
     no_resume: bool,
     keep_work: bool,
@@ -145,7 +160,8 @@ def command(
     The finished file appears under its name when it is whole. A run that was interrupted goes on where it stopped when
     the same command is given again.
     """
-    if as_json and output == STANDARD_OUTPUT:
+    target, into_folder = output or (None, False)
+    if as_json and target == STANDARD_OUTPUT:
         next_step = "Write the film to a file, or leave out --json."
         raise UsageError("--json cannot be used with -o -", "the film is on standard output", next_step)
     from vidcolor.cli.memory import keep_freed_memory
@@ -165,7 +181,8 @@ def command(
     work = WorkOptions(workdir, not no_resume, keep_work)
     try:
         chosen = RunOptions(tag=not no_tag, **options)
-        summary = run_batch(inputs, output, chosen, overwrite=overwrite, dry_run=dry_run, report=report, work=work)
+        ways = dict(overwrite=overwrite, dry_run=dry_run, into_folder=into_folder, work=work)
+        summary = run_batch(inputs, target, chosen, report=report, **ways)
     finally:
         text.close()
     raise click.exceptions.Exit(summary["exit_code"])

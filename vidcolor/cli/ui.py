@@ -114,9 +114,9 @@ class TextReport:
         if event["kind"] == "film":
             decoder = "" if event["decoder"] == "cpu" else f"; decoder {event['decoder']}"
             self._say(f"  {event['picture']}{decoder}; encoder {event['encoder']}")
-            for note in event["converted"]:
-                self._say(f"  converted: {note}")
             self._show_earlier_work(event)
+        for note in event.get("converted", ()):
+            self._say(f"  converted: {note}")
         if event["dry_run"]:
             self._show_dry_run(event)
 
@@ -172,6 +172,9 @@ class TextReport:
         if event["error"]:
             self._say(f"vidcolor: {event['error']}")
             return
+        if event.get("skipped"):
+            self._say(f"{event['input']}: skipped: {event['skipped']}")
+            return
         if event.get("dry_run"):
             return
         if event["kind"] == "picture":
@@ -201,7 +204,9 @@ class TextReport:
     def _show_summary(self, event: dict[str, Any]) -> None:
         if len(event["films"]) > 1:
             failed = sum(1 for film in event["films"] if film["error"])
-            self._say(f"{len(event['films']) - failed} done, {failed} failed")
+            skipped = sum(1 for film in event["films"] if film.get("skipped"))
+            done = f"{len(event['films']) - failed - skipped} done, {failed} failed"
+            self._say(f"{done}, {skipped} skipped" if skipped else done)
 
 
 class Ticker:

@@ -10,12 +10,13 @@ from typing import Any
 from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import MediaError, UsageError, VidcolorError
 from vidcolor.film.events import Event, Report, film_event, summary_event
-from vidcolor.film.outputs import expand_inputs
+from vidcolor.film.outputs import OutputExists, expand_inputs, holds_many
 from vidcolor.film.run import colour_film
 from vidcolor.film.still import colour_still
 from vidcolor.film.stream import colour_stream, is_stream, refuse_several
 from vidcolor.media.address import STANDARD_OUTPUT, Source
-from vidcolor.media.pictures import is_picture
+from vidcolor.media.codecs import FILM_SUFFIXES
+from vidcolor.media.pictures import PICTURE_SUFFIXES, is_picture
 from vidcolor.media.sequences import is_pattern
 
 
@@ -27,9 +28,16 @@ def run_batch(
     overwrite: bool,
     dry_run: bool,
     report: Report,
+    into_folder: bool = False,
     work: WorkOptions = WorkOptions(),
 ) -> dict[str, Any]:
     """Colour every input; an input that fails does not stop the others. The last event is always `summary`.
+
+    Of several, one whose output is there already is skipped: so the same command goes on with what is left.
+
+    Args:
+        into_folder: `output` is a folder, to be made if it is not there, for one input too. It is for several, and for a
+            folder of them.
 
     Returns:
         The `summary` event: one entry a film, and `exit_code`, 0 (all done), 2 (nothing but usage errors) or 1.
@@ -44,13 +52,14 @@ def run_batch(
         options.validate()
         refuse_several(inputs, output)
         sources = expand_inputs(inputs, options.rate)
-        many = len(sources) > 1
+        many = into_folder or len(sources) > 1 or any(holds_many(path, options.rate) for path in inputs)
         if many and output is not None:
-            _make_folder(output, dry_run)
+            _make_folder(output, into_folder, dry_run)
+        made = _Made(report, several=len(sources) > 1)
         for source in sources:
-            colour = _way_of(source, output, work, options)
+            way = _way_of(source, output, work, options)
             try:
-                film = colour(source, output, many, options, overwrite=overwrite, dry_run=dry_run, report=report)
+                film = made.by(way, source, output, many, options, overwrite=overwrite, dry_run=dry_run)
                 codes.append(0)
             except BrokenPipeError:
                 raise
@@ -74,6 +83,45 @@ def run_batch(
     return summary
 
 
+class _Made:
+    """What a run has made, so that it neither replaces that nor takes it for another run's.
+
+    Args:
+        several: there is more than one input.
+    """
+
+    def __init__(self, report: Report, several: bool) -> None:
+        self._report, self._several = report, several
+        self._sources: dict[Path, str] = {}
+
+    def by(self, way: Callable[..., Event], source: Source, *arguments: Any, **options: Any) -> Event:
+        """Colour `source`. Returns its `film` event.
+
+        Raises:
+            UsageError: another input became its output.
+            VidcolorError: it could not be done.
+        """
+        try:
+            film = way(source, *arguments, report=self._told, **options)
+        except OutputExists as there:
+            self._refuse(there.output)
+            if not self._several:
+                raise
+            return film_event(source, output=str(there.output), skipped=str(there))
+        self._sources[Path(film["output"]).absolute()] = str(source)
+        return film
+
+    def _told(self, event: Event) -> None:
+        if event["type"] == "plan":
+            self._refuse(Path(event["output"]))
+        self._report(event)
+
+    def _refuse(self, output: Path) -> None:
+        if (other := self._sources.get(output.absolute())) is not None:
+            next_step = "Colour it into another folder, or rename it."
+            raise UsageError(f"cannot write {output}", f"it was made from {other} in this run", next_step)
+
+
 def _way_of(source: Source, output: Path | None, work: WorkOptions, options: RunOptions) -> Callable[..., Event]:
     """What colours `source`."""
     if is_stream(source, output):
@@ -87,13 +135,16 @@ def _way_of(source: Source, output: Path | None, work: WorkOptions, options: Run
     return colour_still if still else partial(colour_film, work=work)
 
 
-def _make_folder(output: Path, dry_run: bool) -> None:
+def _make_folder(output: Path, named_as_folder: bool, dry_run: bool) -> None:
     if is_pattern(output):
         raise UsageError(
             f"-o {output} is the pattern of one sequence", "there are several inputs", "Give a folder with -o."
         )
     if output.exists() and not output.is_dir():
         raise UsageError(f"-o {output} is a file", "several inputs need a folder", "Give a folder with -o.")
+    if not output.exists() and not named_as_folder and output.suffix.lower() in FILM_SUFFIXES | PICTURE_SUFFIXES:
+        why = "several inputs need a folder, and that is the name of a file"
+        raise UsageError(f"-o {output} cannot be meant", why, f"Give a folder; if that is one: -o {output}/")
     if not dry_run:
         output.mkdir(parents=True, exist_ok=True)
 

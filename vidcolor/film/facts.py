@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vidcolor.backends.base import Backend
+from vidcolor.errors import MediaError
 from vidcolor.film.disk import estimate, free_bytes
 from vidcolor.film.events import Event
 from vidcolor.film.journal import ChunkRecord
@@ -75,6 +76,15 @@ def figures(plan: Plan, frames: int, length: int, made: int, seconds: float) -> 
         "fps": round(made / seconds, 3),
         "times_real_time": round(float(length * plan.info.time_base) * made / frames / seconds, 4),
     }
+
+
+def nothing_made(plan: Plan) -> MediaError:
+    """Why there is nothing to join: no frame was coloured."""
+    start, length = plan.options.start, plan.info.duration
+    why = "none in the piece asked for could be decoded"
+    if start is not None and length is not None and start >= length:
+        why = f"it is {float(length):.3f} s long, and --start is {float(start):.3f} s"
+    return MediaError(f"no frame of {plan.info.path} could be coloured", why)
 
 
 def _encoder(plan: Plan) -> str:

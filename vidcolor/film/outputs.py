@@ -15,6 +15,19 @@ from vidcolor.media.pictures import PICTURE_SUFFIXES
 from vidcolor.media.sequences import SEQUENCE_SUFFIXES, find_sequence, is_pattern, sequence_in
 
 
+class OutputExists(UsageError):
+    """There is an `output` already, and nobody asked to replace it."""
+
+    def __init__(self, output: Path, next_step: str) -> None:
+        super().__init__(f"{output} exists already", "it was not touched", next_step)
+        self.output = output
+
+
+def holds_many(path: Source, rate: Fraction | None) -> bool:
+    """Whether an input is a folder of films and pictures; with a rate, one of numbered pictures is one film."""
+    return isinstance(path, Path) and path.is_dir() and rate is None
+
+
 def expand_inputs(inputs: tuple[Source, ...], rate: Fraction | None = None) -> list[Source]:
     """Files, addresses and patterns as they are; of a folder, the films and pictures that vidcolor did not make.
 
@@ -49,6 +62,9 @@ def output_for(source: Source, output: Path | None, many: bool, suffix: str) -> 
     """Where the coloured `source` goes: the file asked for, or NAME.color.EXT beside it or in the folder asked for.
 
     Beside an address is the working folder.
+
+    Args:
+        many: `output` is a folder, if it is given, whether it is there or not.
     """
     name = f"{source.absolute().parent.name if is_pattern(source) else source.stem}.color{suffix}"
     if output is None and is_pattern(source):
@@ -56,7 +72,7 @@ def output_for(source: Source, output: Path | None, many: bool, suffix: str) -> 
         raise UsageError(f"{source} needs an output", "a sequence can become a film or a sequence", next_step)
     if output is None:
         return Path(name) if isinstance(source, Address) else source.with_name(name)
-    if many or output.is_dir() or str(output).endswith(os.sep):
+    if many or output.is_dir():
         return output / name
     return output
 
@@ -106,9 +122,11 @@ def check_output(source: Source, output: Path, overwrite: bool) -> None:
         next_step = "Add --overwrite, or give another name with -o."
         for folder in work_beside(output):  # of a job that was stopped, or killed just after the film was finished
             next_step += f" There is earlier work beside it; to remove that: rm -r {shlex.quote(str(folder))}"
-        raise UsageError(f"{output} exists already", "it was not touched", next_step)
+        raise OutputExists(output, next_step)
     folder = output.parent
     if not folder.is_dir():
+        if folder.exists():
+            raise UsageError(f"cannot write {output}", f"{folder} is no folder", "Give another place with -o.")
         raise UsageError(f"cannot write {output}", f"there is no folder {folder}", f"Make it: mkdir -p {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(

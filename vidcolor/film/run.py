@@ -27,6 +27,7 @@ from vidcolor.film.facts import (
     estimated,
     facts_of_record,
     figures,
+    nothing_made,
     plan_event,
     statement,
 )
@@ -197,8 +198,7 @@ def _join(
     """Make the finished film of all chunks. Returns them, in order, and the film or its pictures."""
     records = [journal.done[index] for index in sorted(journal.done)]
     if not records:
-        why = "none in the piece asked for could be decoded"
-        raise MediaError(f"no frame of {plan.info.path} could be coloured", why)
+        raise nothing_made(plan)
     chunks = [place.folder / record.file for record in records]
     if plan.encoding.pictures:
         with clock("name"):

@@ -16,12 +16,12 @@ from tempfile import TemporaryDirectory
 
 from vidcolor.backends.base import Backend
 from vidcolor.config import RunOptions, WorkOptions
-from vidcolor.errors import MediaError, UsageError
+from vidcolor.errors import UsageError
 from vidcolor.files import whole_file
 from vidcolor.film.chunk import Range, coloured_frames, make_chunks, open_at
 from vidcolor.film.disk import told_when_full
 from vidcolor.film.events import Event, Report, film_event, warning_event
-from vidcolor.film.facts import choices, converted, facts_of_record, figures, plan_event, statement
+from vidcolor.film.facts import choices, converted, facts_of_record, figures, nothing_made, plan_event, statement
 from vidcolor.film.journal import ChunkRecord
 from vidcolor.film.outputs import check_output
 from vidcolor.film.pipeline import StageClock
@@ -177,7 +177,7 @@ def _into_pipe(
             progress(item.frame, item.begins_shot)
             first, last = first or item.frame, item.frame
     if last is None:
-        raise _nothing(plan)
+        raise nothing_made(plan)
     return last.pts + last.duration - first.pts, list(film.take_damage(plan.first_pts, plan.end_pts))
 
 
@@ -202,7 +202,7 @@ def _into_file(
             span = Range(plan.first_pts, None)
             records = list(make_chunks(plan, span, work, backend, clock, progress, film))
         if not records:
-            raise _nothing(plan)
+            raise nothing_made(plan)
         chunks = [work / record.file for record in records]
         with whole_file(target) as temporary, clock("remux"):
             warn = lambda text: report(warning_event(plan.info.path, text))
@@ -233,8 +233,3 @@ def _offset(plan: Plan) -> int:
     """Ticks by which everything is shown earlier: a piece begins when the film does, and nothing before 0."""
     piece = piece_of(plan.info, plan.options)
     return min(0, plan.info.start_pts) if piece is None else piece[0] - max(0, plan.info.start_pts)
-
-
-def _nothing(plan: Plan) -> MediaError:
-    why = "none in the piece asked for could be decoded"
-    return MediaError(f"no frame of {plan.info.path} could be coloured", why)
