@@ -21,7 +21,7 @@ from vidcolor.film.disk import told_when_full
 from vidcolor.film.events import Event, Report, film_event, warning_event
 from vidcolor.film.outputs import check_output, output_for
 from vidcolor.film.provenance import STATEMENT, check_sidecar, write_record
-from vidcolor.media.pictures import check_holds, read_picture, write_picture
+from vidcolor.media.pictures import check_holds, losses, read_picture, write_picture
 from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import find_weights
 
@@ -93,6 +93,7 @@ def colour_still(
         "model_reason": colourer.model.reason,
         "backend": colourer.backend.name,
         "backend_reason": colourer.backend.reason,
+        "converted": losses(picture, target),
     }
     report(plan)
     if picture.coloured:
@@ -106,5 +107,5 @@ def colour_still(
         facts |= {"backend": info.name, "precision": info.precision, "device": info.device}
         if options.provenance:
             write_record(source, target, target, options, {k: v for k, v in facts.items() if k != "output"})
-    facts["converted"] = list(picture.dropped)
+    facts["converted"] = plan["converted"]
     return film_event(source, kind="picture", **facts, seconds=round(time.monotonic() - started, 3), dry_run=dry_run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,14 @@ import numpy as np
 from vidcolor.config import MAX_PIXELS
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.files import write_whole
+from vidcolor.media import density
+from vidcolor.media.labels import EXIF, FORMS, ICC, XMP, XMP_IN_JPEG, Fitted, Labels, fit, read_labels
 from vidcolor.media.luma import luma_of_rgb
-from vidcolor.media.marks import described, first_directory, with_words
+from vidcolor.media.marks import first_directory
 from vidcolor.media.probe import check_size
 
-PICTURE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp"])
-_PNG_TIFF = frozenset([".png", ".tif", ".tiff"])  # they hold 16 bits, and words without EXIF
+PICTURE_SUFFIXES = frozenset(FORMS)
+_SIXTEEN_BITS = ("PNG", "TIFF")
 _ORIENTATION = 0x0112  # EXIF tag
 _JPEG = [
     cv2.IMWRITE_JPEG_QUALITY, 97,
@@ -42,7 +45,8 @@ class Picture:
     coloured: bool  # the source is not grey already
     lossless: bool  # a WebP without loss; others follow their format
     metadata: tuple[tuple[int, bytes], ...]  # OpenCV's kind of block (EXIF, XMP, ICC profile), its bytes
-    dropped: tuple[str, ...]  # what the coloured picture will not have, a sentence each
+    labels: Labels  # what else the file says
+    dropped: tuple[str, ...]  # what no coloured picture will have, a sentence each; see `losses`
 
 
 def is_picture(path: Path) -> bool:
@@ -77,10 +81,13 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         luma, coloured = luma_of_rgb(pixels[..., ::-1].copy(), "bt709"), _is_coloured(pixels)
     else:
         luma, coloured = np.ascontiguousarray(pixels.reshape(pixels.shape[:2])), False
-    metadata, dropped = _carried(dict(zip(kinds, blocks, strict=True)))
-    if _has_alpha(data):
+    labels = read_labels(data)
+    blocks = dict(zip(kinds, blocks, strict=True)) | labels.blocks
+    metadata, dropped = _carried(blocks)
+    _complete_density(labels, blocks.get(EXIF))
+    if labels.alpha:
         dropped.append("the alpha channel (transparency) is dropped")
-    return Picture(luma, coloured, data[12:16] == b"VP8L", metadata, tuple(dropped))
+    return Picture(luma, coloured, data[12:16] == b"VP8L", metadata, labels, tuple(dropped))
 
 
 def _is_coloured(pixels: np.ndarray) -> bool:
@@ -114,42 +121,82 @@ def _decode(what: str, data: bytes) -> tuple[np.ndarray, list[int], list[bytes]]
     return pixels, [int(kind) for kind in kinds], [np.asarray(block).tobytes() for block in blocks]
 
 
-def _has_alpha(data: bytes) -> bool:
-    """PNG colour types 4 and 6, and WebP's alpha flag; in other formats alpha is rare and goes unmentioned."""
-    if data[:4] == b"\x89PNG":
-        return data[25] in (4, 6)
-    return data[12:16] == b"VP8X" and bool(data[20] & 0x10)
-
-
 def _carried(blocks: dict[int, bytes]) -> tuple[tuple[tuple[int, bytes], ...], list[str]]:
     """The metadata that still holds for an upright RGB picture, and what does not."""
     kept, dropped = [], []
     for kind, block in blocks.items():
-        if kind == cv2.IMAGE_METADATA_EXIF:
+        if kind == EXIF:
             try:
                 kept.append((kind, _upright(block)))
             except ValueError as error:
                 dropped.append(f"the EXIF metadata are dropped: {error}")
-        elif kind == cv2.IMAGE_METADATA_XMP or block[16:20] == b"RGB ":
+        elif kind == XMP:
+            text = block.removeprefix(XMP_IN_JPEG).rstrip(b"\0")
+            kept.append((kind, re.sub(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8]", rb"\g<1>1", text)))
+        elif kind == ICC and (fault := _profile_fault(block)):
+            dropped.append(f"the ICC profile is dropped: {fault}")
+        elif kind == ICC:
             kept.append((kind, block))
-        elif kind == cv2.IMAGE_METADATA_ICCP:
-            dropped.append(
-                f"the ICC profile is dropped: it describes {block[16:20].decode('ascii', 'replace').strip()} pictures"
-            )
     return tuple(kept), dropped
 
 
+def _profile_fault(profile: bytes) -> str:
+    """Why an ICC profile (ISO 15076-1) is none for an RGB picture; empty: it is one."""
+    if len(profile) < 132 or len(profile) != struct.unpack_from(">I", profile)[0] or profile[36:40] != b"acsp":
+        return "it is damaged"
+    (count,) = struct.unpack_from(">I", profile, 128)
+    if profile[20:24] not in (b"XYZ ", b"Lab ") or 132 + 12 * count > len(profile):
+        return "it is damaged"
+    tags = (struct.unpack_from(">4sII", profile, 132 + 12 * i) for i in range(count))
+    if any(start + size > len(profile) for _, start, size in tags):
+        return "it is damaged"
+    space = profile[16:20]
+    return "" if space == b"RGB " else f"it describes {space.decode('ascii', 'replace').strip()} pictures"
+
+
 def _upright(exif: bytes) -> bytes:
-    """EXIF with its orientation, which was applied, set to 1.
+    """EXIF with its orientation, which was applied, set to 1, and its resolution turned with the picture.
 
     Raises:
         ValueError: it cannot be read.
     """
     order, places, _ = first_directory(exif)
     upright = bytearray(exif)
+    x, y = places.get(density.X), places.get(density.Y)
+    if _is_turned(exif) and x and y:
+        upright[x + 2 : x + 12], upright[y + 2 : y + 12] = exif[y + 2 : y + 12], exif[x + 2 : x + 12]
     if _ORIENTATION in places:
         struct.pack_into(f"{order}H", upright, places[_ORIENTATION] + 8, 1)
     return bytes(upright)
+
+
+def _is_turned(exif: bytes) -> bool:
+    """Whether its orientation is by a quarter."""
+    order, places, _ = first_directory(exif)
+    place = places.get(_ORIENTATION)
+    return place is not None and struct.unpack_from(f"{order}H", exif, place + 8)[0] in range(5, 9)
+
+
+def _complete_density(labels: Labels, exif: bytes | None) -> None:
+    """Take the resolution from EXIF where the format itself says none, and turn it with the picture."""
+    turned = labels.turned
+    try:
+        if exif is not None:
+            labels.density = labels.density or density.of_tiff(exif)
+            turned |= _is_turned(exif)
+    except ValueError:
+        pass  # told of already
+    if turned and labels.density:
+        labels.density = labels.density.turned()
+
+
+def _fitted(picture: Picture, suffix: str) -> Fitted:
+    return fit(FORMS[suffix.lower()], picture.labels, dict(picture.metadata), list(picture.dropped))
+
+
+def losses(picture: Picture, path: Path) -> list[str]:
+    """What the coloured picture will not say or have, a sentence each, in a file of that name."""
+    return _fitted(picture, path.suffix).lost
 
 
 def check_holds(path: Path, picture: Picture) -> None:
@@ -162,7 +209,7 @@ def check_holds(path: Path, picture: Picture) -> None:
     if suffix not in PICTURE_SUFFIXES:
         known = ", ".join(sorted(PICTURE_SUFFIXES))
         raise UsageError(f"cannot write {path}", f"a picture cannot be written as '{suffix}'", f"It can as {known}.")
-    if picture.luma.dtype == np.uint16 and suffix not in _PNG_TIFF:
+    if picture.luma.dtype == np.uint16 and FORMS[suffix] not in _SIXTEEN_BITS:
         why = f"{suffix} holds no 16-bit pictures"
         raise UsageError(f"cannot write {path}", why, "Give a .png or .tiff name with -o.")
 
@@ -174,7 +221,7 @@ def write_picture(path: Path, rgb: np.ndarray, picture: Picture, words: str = ""
         path: its suffix decides the format; one that `check_holds` accepts.
         rgb: (height, width, 3) uint8 or uint16, R'G'B', full range.
         picture: where its metadata come from.
-        words: that the file is to say of itself: in EXIF (JPEG, WebP), as TIFF's description, as PNG's comment.
+        words: that the file is to say of itself, after the description that it has.
 
     Raises:
         MediaError: the format cannot hold it.
@@ -182,9 +229,10 @@ def write_picture(path: Path, rgb: np.ndarray, picture: Picture, words: str = ""
     """
     suffix = path.suffix.lower()
     options = _WEBP_LOSSLESS if suffix == ".webp" and picture.lossless else _WRITE.get(suffix, [])
-    metadata = dict(picture.metadata)
-    if words and suffix not in _PNG_TIFF:
-        metadata[cv2.IMAGE_METADATA_EXIF] = described(metadata.get(cv2.IMAGE_METADATA_EXIF, b""), words)
+    fitted = _fitted(picture, suffix)
+    if words:
+        fitted.say(words)
+    metadata = fitted.for_opencv()
     blocks = [np.frombuffer(block, np.uint8) for block in metadata.values()]
     try:
         bgr = np.ascontiguousarray(rgb[..., ::-1])
@@ -195,4 +243,4 @@ def write_picture(path: Path, rgb: np.ndarray, picture: Picture, words: str = ""
         ) from error
     if not done:
         raise MediaError(f"cannot write {path}", f"OpenCV cannot encode {suffix}", "Give a .png or .jpg name with -o.")
-    write_whole(path, with_words(data.tobytes(), words) if words else data.tobytes())
+    write_whole(path, fitted.finish(data.tobytes()))
