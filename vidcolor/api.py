@@ -67,10 +67,12 @@ def colorize_image(picture: np.ndarray, options: RunOptions | None = None) -> np
         (H, W, 3) R'G'B' of the same type, whose luma is that of the input within rounding.
 
     Raises:
-        ValueError: an array of another shape or type.
+        ValueError: an array of another shape or type, or without a pixel.
         vidcolor.errors.VidcolorError: a model, weights or backend that cannot be used.
     """
     if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,)):
         raise ValueError(f"a picture is (H, W) or (H, W, 3), uint8 or uint16; this is {picture.shape} {picture.dtype}")
+    if not picture.size:
+        raise ValueError(f"a picture has a pixel at least; this is {picture.shape}")
     luma = luma_of_rgb(picture, "bt709") if picture.ndim == 3 else picture
     return StillColourer(options or RunOptions()).colour(luma)

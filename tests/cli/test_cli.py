@@ -310,6 +310,19 @@ def test_a_coloured_picture_says_so_unless_told_not_to(samples, tmp_path):
     assert b"Colour added by a machine" in said and b"machine" not in unsaid
 
 
+def test_what_a_picture_loses_and_what_is_of_no_use_to_it_is_said_once(tmp_path):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "p.png"), np.full((40, 60, 4), 100, np.uint8))
+    asked = ("run", tmp_path / "p.png", "-o", tmp_path / "q.png", "--start", "1", "--codec", "ffv1", "--overwrite")
+    result = vidcolor_run(*asked)
+    assert result.stderr.count("converted: the alpha channel (transparency) is dropped") == 1
+    assert result.stderr.count("of no use for a picture: --codec, --start") == 1
+    events = [json.loads(line) for line in vidcolor_run(*asked, "--json").stdout.splitlines()]
+    told = [event["converted"] for event in events if event["type"] in ("plan", "film")]
+    assert told == [["the alpha channel (transparency) is dropped"]] * 2
+
+
 @pytest.mark.parametrize("kind", ["full", "long", "wrong"])
 def test_a_picture_that_cannot_be_written_is_told_in_one_line_and_in_the_summary(kind, samples, tmp_path):
     name, words, code = {
@@ -358,6 +371,9 @@ def test_the_python_api_colours_an_array(samples):
     assert red > blue  # the face is warm
     with pytest.raises(ValueError, match="uint8"):
         vidcolor.colorize_image(grey.astype(float))
+    for shape in ((0, 5), (5, 0), (0, 5, 3)):
+        with pytest.raises(ValueError, match="a pixel at least"):
+            vidcolor.colorize_image(np.zeros(shape, np.uint8))
 
 
 def test_models_encoders_and_doctor_tell_what_is_there():

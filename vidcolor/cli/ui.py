@@ -114,9 +114,10 @@ class TextReport:
         if event["kind"] == "film":
             decoder = "" if event["decoder"] == "cpu" else f"; decoder {event['decoder']}"
             self._say(f"  {event['picture']}{decoder}; encoder {event['encoder']}")
-            self._show_earlier_work(event)
-        for note in event.get("converted", ()):
+        for note in event["converted"]:
             self._say(f"  converted: {note}")
+        if event["kind"] == "film":
+            self._show_earlier_work(event)
         if event["dry_run"]:
             self._show_dry_run(event)
 

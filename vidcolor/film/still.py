@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +26,10 @@ from vidcolor.media.pictures import check_holds, losses, read_picture, write_pic
 from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import find_weights
 
+_FILMS_ALONE = frozenset(
+    ["smooth", "codec", "crf", "preset", "start", "end", "rate", "stdout_format", "on_damage", "decoder", "deinterlace"]
+    + ["verify", "max_frames"]
+)
 log = logging.getLogger(__name__)
 
 
@@ -79,8 +84,8 @@ def colour_still(
     check_output(source, target, overwrite)
     check_holds(target, picture)
     check_sidecar(target, options, overwrite)
-    if options.verify:
-        report(warning_event(source, "--verify compares films only; a picture is not compared"))
+    if unused := _unused(options, many):
+        report(warning_event(source, f"of no use for a picture: {', '.join(unused)}"))
     colourer = StillColourer(options, say=lambda text: report(warning_event(source, text)))
     plan = {
         "type": "plan",
@@ -109,3 +114,10 @@ def colour_still(
             write_record(source, target, target, options, {k: v for k, v in facts.items() if k != "output"})
     facts["converted"] = plan["converted"]
     return film_event(source, kind="picture", **facts, seconds=round(time.monotonic() - started, 3), dry_run=dry_run)
+
+
+def _unused(options: RunOptions, many: bool) -> list[str]:
+    """Options that were given and say nothing to a picture; of several inputs, which may be films, only --verify."""
+    names = ("verify",) if many else _FILMS_ALONE
+    given = (field.name for field in fields(options) if getattr(options, field.name) != field.default)
+    return [f"--{name.replace('_', '-')}" for name in given if name in names]
