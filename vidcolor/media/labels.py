@@ -209,7 +209,7 @@ def _with_segments(jpeg: bytes, segments: list[tuple[bytes, bytes]]) -> bytes:
             break
         place += 4 + len(content)
     made = [marker + struct.pack(">H", len(content) + 2) + content for marker, content in segments]
-    return b"".join([jpeg[:place], *made, jpeg[place:]])
+    return b"".join([jpeg[:place], *made, memoryview(jpeg)[place:]])
 
 
 def fit(form: str, labels: Labels, blocks: dict[int, bytes], lost: list[str]) -> Fitted:
@@ -235,7 +235,7 @@ def fit(form: str, labels: Labels, blocks: dict[int, bytes], lost: list[str]) ->
     if form == "JPEG":
         for kind in [kind for kind, block in blocks.items() if len(block) > _SEGMENT]:
             name = {EXIF: "EXIF metadata", XMP: "XMP metadata"}.get(kind, "ICC profile")
-            fitted.lost.append(f"the {name} of {len(fitted.blocks.pop(kind))} bytes are dropped: too many for JPEG")
+            fitted.lost.append(f"{name} of {len(fitted.blocks.pop(kind))} bytes: dropped, too many for JPEG")
     return fitted
 
 

@@ -38,7 +38,7 @@ def with_chunks(png: bytes, chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
         struct.pack(">I4s", len(content), name) + content + struct.pack(">I", zlib.crc32(name + content))
         for name, content in chunks
     )
-    return b"".join([png[:_AFTER_HEADER], *made, png[_AFTER_HEADER:]])
+    return b"".join([png[:_AFTER_HEADER], *made, memoryview(png)[_AFTER_HEADER:]])
 
 
 def described(tiff: bytes, words: str) -> bytes:
@@ -84,7 +84,7 @@ def with_fields(tiff: bytes, values: dict[int, tuple[int, bytes]]) -> bytes:
     directory = struct.pack(f"{order}H", len(fields)) + b"".join(fields[tag] for tag in sorted(fields))
     head = tiff[:4] + struct.pack(f"{order}I", place)
     padding = bytes(first - len(tiff))
-    return b"".join([head, tiff[8:], padding, *apart, directory, struct.pack(f"{order}I", following)])
+    return b"".join([head, memoryview(tiff)[8:], padding, *apart, directory, struct.pack(f"{order}I", following)])
 
 
 def field_values(tiff: bytes, tags: Collection[int]) -> dict[int, tuple[int, bytes]]:

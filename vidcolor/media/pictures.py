@@ -243,4 +243,5 @@ def write_picture(path: Path, rgb: np.ndarray, picture: Picture, words: str = ""
         ) from error
     if not done:
         raise MediaError(f"cannot write {path}", f"OpenCV cannot encode {suffix}", "Give a .png or .jpg name with -o.")
-    write_whole(path, fitted.finish(data.tobytes()))
+    data = data.tobytes()
+    write_whole(path, fitted.finish(data))
