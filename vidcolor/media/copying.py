@@ -1,4 +1,4 @@
-"""Which streams of a damaged film can still be copied."""
+"""Which streams can still be copied where not all can."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo, StreamInfo
 from vidcolor.media.streams import TRANSPORT_STREAM, StreamPlan
 
+_REFUSED = "Could not write header"  # what ffmpeg says where a container holds no such stream
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -34,14 +35,14 @@ def is_full_disk(error: MediaError) -> bool:
 
 
 def without_damaged(info: FilmInfo, plans: Iterable[StreamPlan], suffix: str, folder: Path) -> Iterator[StreamPlan]:
-    """The same plans, less the streams that cannot be copied even alone; these are to be dropped, with a note.
+    """The same plans, less the streams that cannot be copied even alone; these are to be dropped, with a note why.
 
     Args:
         folder: for trials, which may be as large as a stream.
     """
     for plan in plans:
         why = _why_not(info, plan, folder / f"trial{suffix}") if plan.action in ("copy", "convert") else ""
-        note = f"{plan.stream.kind} stream {plan.stream.index} ({plan.stream.codec}) is left out: it is damaged ({why})"
+        note = f"{plan.stream.kind} stream {plan.stream.index} ({plan.stream.codec}) is left out: {why}"
         yield replace(plan, action="drop", note=note) if why else plan
 
 
@@ -58,6 +59,7 @@ def _why_not(info: FilmInfo, plan: StreamPlan, trial: Path) -> str:
     except MediaError as error:
         if is_full_disk(error):
             raise
-        return error.why.split(": ", 1)[-1].split(" | ")[0]
+        cause = f"a {trial.suffix} file cannot hold it" if _REFUSED in error.why else "it is damaged"
+        return f"{cause} ({error.why.split(': ', 1)[-1].split(' | ')[0]})"
     finally:
         trial.unlink(missing_ok=True)

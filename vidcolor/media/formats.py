@@ -11,7 +11,7 @@ from vidcolor.media.codecs import CODECS, Codec
 from vidcolor.media.hardware import encoder_obstacle
 from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import FilmInfo
-from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, cannot_copy
+from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, cannot_copy, cannot_hold
 
 # Which suffixes name the container that a demuxer reads: a file may be misnamed.
 _SUFFIXES_OF = {
@@ -214,26 +214,32 @@ def _choose_suffix(info: FilmInfo, codec: Codec, wanted: str | None) -> tuple[st
         if wanted not in codec.suffixes:
             known = ", ".join(codec.suffixes)
             raise UsageError(f"cannot write {codec.name} to a '{wanted}' file", f"it goes into {known}", "Change -o.")
-        if stuck := cannot_copy(info, wanted):
-            raise UsageError(
-                f"a {wanted} file cannot hold {stuck}", "sound is copied, never converted", "Use .mkv or .mov."
-            )
+        others = [s for s in codec.suffixes if not cannot_hold(info, s)]
+        if others and (stuck := cannot_hold(info, wanted)):
+            next_step = f"Use {' or '.join(others)}."
+            why = "sound is copied, or becomes PCM of the same samples"
+            raise UsageError(f"a {wanted} file cannot hold {stuck}", why, next_step)
         return wanted, ""
     own = info.path.suffix.lower()
     if own in codec.suffixes and own in _SUFFIXES_OF.get(info.container, ()) and not cannot_copy(info, own):
         return own, ""
-    family = _SUFFIXES_OF.get(info.container, frozenset())
-    others = [s for s in codec.suffixes if s not in (".m4v", ".m2ts", ".mts")]
-    preferred = sorted(others, key=lambda s: (s not in family, others.index(s)))
-    if info.container == "matroska,webm":
-        preferred = [s for s in preferred if s in MATROSKA_FAMILY and s != ".webm"] + preferred
-    suffix = next((s for s in preferred if not cannot_copy(info, s)), ".mkv")
+    suffix = _next_best(info, codec)
     if suffix == own:
         return suffix, ""
     return (
         suffix,
         f"the output is a {suffix} file, because {own or 'the source'} is no container for {codec.name} and its sound",
     )
+
+
+def _next_best(info: FilmInfo, codec: Codec) -> str:
+    """The container that holds all the sound: as it is, else as plain PCM, else as much as Matroska takes."""
+    family = _SUFFIXES_OF.get(info.container, frozenset())
+    others = [s for s in codec.suffixes if s not in (".m4v", ".mts")]
+    preferred = sorted(others, key=lambda s: (s not in family, others.index(s)))
+    if info.container == "matroska,webm":
+        preferred = [s for s in preferred if s in MATROSKA_FAMILY and s != ".webm"] + preferred
+    return next((s for stuck in (cannot_copy, cannot_hold) for s in preferred if not stuck(info, s)), ".mkv")
 
 
 def tick(suffix: str) -> Fraction | None:

@@ -58,7 +58,7 @@ def remux(
     scratch: Path | None = None,
     say: Callable[[str], None] = log.warning,
 ) -> int:
-    """Write the finished film: one run of ffmpeg, in which nothing is encoded but subtitles that must be converted.
+    """Write the finished film: one run of ffmpeg, in which nothing is encoded but subtitles that must be converted, and PCM.
 
     Every frame keeps its pts, and every stream its place, times, tags and dispositions.
 
@@ -72,7 +72,7 @@ def remux(
             begins when the source begins; sound and subtitles are cut to the piece, chapters are left out. None: the
             whole film.
         scratch: a folder for what must be unpacked on the way. None: the system's for temporary files.
-        say: told, a sentence each, of streams that are left out because their damage keeps them from being copied.
+        say: told, a sentence each, of streams that are left out because they cannot be copied, most often for damage.
 
     Returns:
         How many frames were written.
@@ -263,7 +263,7 @@ def _container_options(
         if encoding.codec == "hevc":
             options[f"tag:{film}"] = "hvc1"
     elif suffix in TRANSPORT_STREAM:
-        options.update(muxdelay=0, muxpreload=0, mpegts_copyts=1)
+        options.update(muxdelay=0, muxpreload=0, mpegts_copyts=1, mpegts_m2ts_mode=int(suffix != ".ts"))
     elif suffix in MATROSKA_FAMILY:
         options["default_mode"] = "passthrough"
         if encoding.codec == "ffv1" and info.sar is not None:  # its frames say it, but no player asks them

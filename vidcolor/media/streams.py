@@ -10,18 +10,55 @@ MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
 MATROSKA_FAMILY = frozenset({".mkv", ".webm"})
 TRANSPORT_STREAM = frozenset({".ts", ".m2ts", ".mts"})
 
-# What FFmpeg's muxers take; None: anything.
+# What FFmpeg's muxers take and give back, found by trial; None: anything.
 _MP4_AUDIO = frozenset(
     ["aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "dts", "vorbis", "truehd"]
 )  # MP2 would be taken for MP3
-_AUDIO: dict[str, frozenset[str] | None] = {
+_QUICKTIME_PCM = frozenset(
+    f"pcm_{kind}"
+    for kind in (
+        *("s8", "u8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be"),
+        *("f32le", "f32be", "f64le", "f64be", "alaw", "mulaw"),
+    )
+)
+_TS_AUDIO = frozenset(["aac", "aac_latm", "mp3", "mp2", "mp1", "ac3", "eac3", "dts", "opus", "truehd", "s302m"])
+_BLU_RAY_AUDIO = _TS_AUDIO | {"pcm_bluray"}
+_AUDIO: dict[str, frozenset[str]] = {
     ".mp4": _MP4_AUDIO,
     ".m4v": frozenset(["aac", "ac3", "eac3", "alac", "mp3"]),
-    ".mov": (_MP4_AUDIO - {"opus", "flac", "vorbis", "truehd", "dts"}) | frozenset({"mp2", "amr_nb", "amr_wb"}),
-    ".mkv": None,
+    ".mov": frozenset(
+        ["aac", "mp3", "ac3", "eac3", "alac", "mp2", "amr_nb", "amr_wb", "adpcm_ima_qt", "adpcm_yamaha", "nellymoser"]
+    )
+    | _QUICKTIME_PCM,
     ".webm": frozenset(["opus", "vorbis"]),
-    ".ts": frozenset(["aac", "aac_latm", "mp3", "mp2", "mp1", "ac3", "eac3", "dts", "opus", "truehd"]),
+    ".ts": _TS_AUDIO,
+    ".m2ts": _BLU_RAY_AUDIO,
+    ".mts": _BLU_RAY_AUDIO,
 }
+# Sound that not every container takes, and plain PCM that holds every sample of it.
+_PLAIN = {
+    "pcm_s8": "pcm_u8",
+    "pcm_f32be": "pcm_f32le",
+    "pcm_f64be": "pcm_f64le",
+    "pcm_s64be": "pcm_s64le",
+    "pcm_u16be": "pcm_s16le",
+    "pcm_u16le": "pcm_s16le",
+    "pcm_u24be": "pcm_s24le",
+    "pcm_u24le": "pcm_s24le",
+    "pcm_u32be": "pcm_s32le",
+    "pcm_u32le": "pcm_s32le",
+    "pcm_s8_planar": "pcm_u8",
+    "pcm_s16be_planar": "pcm_s16le",
+    "pcm_s16le_planar": "pcm_s16le",
+    "pcm_s24le_planar": "pcm_s24le",
+    "pcm_s32le_planar": "pcm_s32le",
+    "pcm_bluray": "pcm_s24le",
+    "pcm_dvd": "pcm_s24le",
+    "s302m": "pcm_s24le",
+    "adpcm_ima_qt": "pcm_s16le",
+    "nellymoser": "pcm_f32le",
+}
+_NOT_MATROSKA = frozenset(_PLAIN) | {"comfortnoise", "sbc", "aptx", "aptx_hd", "unknown"}
 _VIDEO: dict[str, frozenset[str] | None] = {
     ".mp4": frozenset(["h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "png"]),
     ".m4v": frozenset(["h264", "hevc", "mpeg4"]),
@@ -77,22 +114,26 @@ class StreamPlan:
 
 def plan_streams(info: FilmInfo, suffix: str) -> tuple[StreamPlan, ...]:
     """What happens to every stream of `info` in a file with `suffix`, in the source's order."""
-    return tuple(_plan(info, stream, _family(suffix)) for stream in info.streams)
+    return tuple(_plan(info, stream, suffix) for stream in info.streams)
 
 
 def cannot_copy(info: FilmInfo, suffix: str) -> str:
-    """The codecs of sound that a container with `suffix` cannot hold, comma-separated; empty if there are none."""
-    held = _AUDIO[_family(suffix)]
-    codecs = dict.fromkeys(s.codec for s in info.streams if s.kind == "audio")
-    return ", ".join(codec for codec in codecs if not _audio_fits(codec, held, suffix))
+    """The codecs of sound that a container with `suffix` cannot hold as they are, comma-separated; empty: none."""
+    return _sound_not(info, suffix, "copy")
+
+
+def cannot_hold(info: FilmInfo, suffix: str) -> str:
+    """The codecs of sound that a container with `suffix` cannot hold even as plain PCM, comma-separated; empty: none."""
+    return _sound_not(info, suffix, "copy", "convert")
+
+
+def _sound_not(info: FilmInfo, suffix: str, *actions: str) -> str:
+    plans = [_plan_sound(stream, suffix) for stream in info.streams if stream.kind == "audio"]
+    return ", ".join(dict.fromkeys(plan.stream.codec for plan in plans if plan.action not in actions))
 
 
 def _family(suffix: str) -> str:
     return ".ts" if suffix in TRANSPORT_STREAM else suffix
-
-
-def _audio_fits(codec: str, held: frozenset[str] | None, suffix: str) -> bool:
-    return held is None or codec in held or (suffix == ".mov" and codec.startswith("pcm_"))
 
 
 def _plan(info: FilmInfo, stream: StreamInfo, suffix: str) -> StreamPlan:
@@ -105,10 +146,10 @@ def _plan(info: FilmInfo, stream: StreamInfo, suffix: str) -> StreamPlan:
     if suffix == ".mkv" and (stream.attached_picture or stream.kind == "attachment"):
         return StreamPlan(stream, "attach")
     if stream.kind == "video":
-        held = _COVERS.get(suffix, frozenset()) if stream.attached_picture else _VIDEO[suffix]
+        held = _COVERS.get(suffix, frozenset()) if stream.attached_picture else _VIDEO[_family(suffix)]
         return _copy_or_drop(stream, suffix, held is None or stream.codec in held)
     if stream.kind == "audio":
-        return _copy_or_drop(stream, suffix, _audio_fits(stream.codec, _AUDIO[suffix], suffix))
+        return _plan_sound(stream, suffix)
     if stream.kind == "subtitle":
         return _plan_subtitle(stream, suffix)
     if stream.codec_tag in ("tmcd", "text"):
@@ -116,11 +157,23 @@ def _plan(info: FilmInfo, stream: StreamInfo, suffix: str) -> StreamPlan:
         if suffix not in MP4_FAMILY:
             what += ", as a tag or chapters"
         return StreamPlan(stream, "remake", note=f"{_name(stream)} is written anew from the film's {what}")
-    return _copy_or_drop(stream, suffix, stream.codec in _DATA.get(suffix, ()))
+    return _copy_or_drop(stream, suffix, stream.codec in _DATA.get(_family(suffix), ()))
+
+
+def _plan_sound(stream: StreamInfo, suffix: str) -> StreamPlan:
+    plain = _PLAIN.get(stream.codec)
+    if plain is None or _takes_sound(suffix, stream.codec) or not _takes_sound(suffix, plain):
+        return _copy_or_drop(stream, suffix, _takes_sound(suffix, stream.codec))
+    note = f"{_name(stream)} is converted to {plain}, sample for sample: a {suffix} file cannot hold it as it is"
+    return StreamPlan(stream, "convert", plain, note)
+
+
+def _takes_sound(suffix: str, codec: str) -> bool:
+    return codec not in _NOT_MATROSKA if suffix == ".mkv" else codec in _AUDIO[suffix]
 
 
 def _plan_subtitle(stream: StreamInfo, suffix: str) -> StreamPlan:
-    if stream.codec in _SUBTITLES[suffix]:
+    if stream.codec in _SUBTITLES[_family(suffix)]:
         return StreamPlan(stream, "copy")
     target = _TEXT_TARGET.get(suffix)
     if stream.codec in _TEXT_SUBTITLES and target:
