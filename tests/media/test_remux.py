@@ -133,6 +133,21 @@ def test_time_code_is_written_again(tmp_path, identity):
     assert [s["tags"].get("timecode") for s in streams] == ["01:02:03:04", "01:02:03:04"]
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".m4v", ".mkv", ".webm", ".ts"])
+def test_what_is_said_of_time_code_and_chapter_tracks_is_so(suffix, tmp_path, identity):
+    path, chapters = tmp_path / "film.mov", tmp_path / "chapters.txt"
+    chapters.write_text(CHAPTERS)
+    ffmpeg(*PICTURE, "-i", chapters, "-map_metadata", "1", *X264, "-timecode", "01:02:03:04", path)
+    result = identity(path, suffix=suffix)
+    notes = [plan.note for plan in plan_streams(result.info, suffix) if plan.note]
+    made = describe(result.output)
+    codes = [value for s in made["streams"] for name, value in s.get("tags", {}).items() if name.lower() == "timecode"]
+    assert sorted("left out" in note for note in notes) == sorted([not made["chapters"], not codes])
+    assert sorted("written anew" in note for note in notes) == sorted([bool(made["chapters"]), bool(codes)])
+    assert set(codes) <= {"01:02:03:04"}
+    assert [c["tags"]["title"] for c in made["chapters"]] == ([] if suffix == ".ts" else ["One", "Two = 2"])
+
+
 def test_frames_before_the_beginning_of_time(tmp_path, identity):
     path = tmp_path / "early.mkv"
     ffmpeg(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import av.logging
+from av.stream import Discard
 
 from vidcolor.color.yuv import YuvFormat
 from vidcolor.config import MAX_PIXELS
@@ -221,7 +222,7 @@ def _stream_info(stream: av.stream.Stream) -> StreamInfo:
         index=stream.index,
         kind=stream.type if stream.type != "unknown" else "data",
         codec=context.codec.canonical_name if context is not None else (tags.get("mimetype") or "unknown"),
-        codec_tag=_codec_tag(context),
+        codec_tag=_codec_tag(stream),
         language=tags.get("language"),
         title=tags.get("title"),
         dispositions=tuple(flags),
@@ -232,12 +233,23 @@ def _stream_info(stream: av.stream.Stream) -> StreamInfo:
     )
 
 
-def _codec_tag(context: av.CodecContext | None) -> str:
-    """Four letters; nothing where the tag is a number, as that of FLAC and AAC in NUT: PyAV cannot show it."""
+def _codec_tag(stream: av.stream.Stream) -> str:
+    """Four letters; nothing where the tag is a number, as that of FLAC and AAC in NUT: PyAV cannot show it.
+
+    Of QuickTime's tracks that are no sound or picture PyAV shows no tag either. There the time code's has one for its
+    first frame, and only those of chapter names are read by FFmpeg itself, and discarded.
+    """
+    context = stream.codec_context
     try:
-        return "" if context is None else context.codec_tag
+        if context is not None:
+            return context.codec_tag
     except UnicodeDecodeError:
         return ""
+    if stream.type != "data" or not stream.container.format.name.startswith("mov,"):
+        return ""
+    if "timecode" in stream.metadata:
+        return "tmcd"
+    return "text" if stream.discard == Discard.all else ""
 
 
 def _seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:

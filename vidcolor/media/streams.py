@@ -90,6 +90,8 @@ _SUBTITLES = {
 }
 _TEXT_TARGET = {".mp4": "mov_text", ".m4v": "mov_text", ".mov": "mov_text", ".mkv": "srt", ".webm": "webvtt"}
 _DATA = {".ts": frozenset(["klv", "scte_35", "timed_id3", "smpte_klv", "epg"])}
+# QuickTime's tracks that are written anew, from tags and chapters, and where there are neither.
+_WITHOUT = {"tmcd": TRANSPORT_STREAM | {".m4v"}, "text": TRANSPORT_STREAM}
 _NUT = frozenset(["aac", "ac3", "mp2", "mp3", "opus", "vorbis", "flac", "ass", "ssa"])
 _RAW = {
     ".nut": _NUT,
@@ -152,7 +154,7 @@ def _plan(info: FilmInfo, stream: StreamInfo, suffix: str) -> StreamPlan:
         return _plan_sound(stream, suffix)
     if stream.kind == "subtitle":
         return _plan_subtitle(stream, suffix)
-    if stream.codec_tag in ("tmcd", "text"):
+    if suffix not in _WITHOUT.get(stream.codec_tag, {suffix}):
         what = "time code" if stream.codec_tag == "tmcd" else "chapter names"
         if suffix not in MP4_FAMILY:
             what += ", as a tag or chapters"
