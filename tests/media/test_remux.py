@@ -93,6 +93,40 @@ def test_mp4_converts_subtitles_and_says_what_it_leaves_out(rich, identity):
     assert "converted to mov_text" in notes and "attachment stream 4" in notes and "left out" in notes
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".m4v", ".mkv", ".webm", ".ts"])
+def test_languages_and_marks_are_kept_or_said_to_be_lost(suffix, tmp_path, identity):
+    path, subtitles = tmp_path / "film.mkv", tmp_path / "s.srt"
+    subtitles.write_text(SUBTITLES)
+    languages = ("deu", "fre", "nld", "cze", "hrv", "zho", "fas", "gle", "eng")
+    codec = "libopus" if suffix == ".webm" else "aac"
+    ffmpeg(
+        *PICTURE, *TONE, "-i", subtitles, "-map", "0:v", *("-map", "1:a") * len(languages), "-map", "2:s",
+        *X264, "-c:a", codec, "-disposition:a:1", "visual_impaired", "-disposition:a:2", "comment",
+        "-disposition:s:0", "forced", "-metadata:s:s:0", "language=ell", "-metadata:s:v:0", "language=rum",
+        *(word for n, code in enumerate(languages) for word in (f"-metadata:s:a:{n}", f"language={code}")), path,
+    )  # fmt: skip
+    result = identity(path, suffix=suffix)
+    same = {
+        "deu": "ger",
+        "fre": "fra",
+        "nld": "dut",
+        "cze": "ces",
+        "zho": "chi",
+        "fas": "per",
+        "ell": "gre",
+        "rum": "ron",
+    }
+    kept = [plan for plan in plan_streams(result.info, suffix) if plan.action != "drop"]
+    for plan, stream in zip(kept, describe(result.output)["streams"], strict=True):
+        code = stream.get("tags", {}).get("language", "und")
+        assert code in (plan.stream.language, same.get(plan.stream.language), "und")
+        assert ("language" in plan.note) == (code == "und")
+        for mark in plan.stream.dispositions:
+            assert (f"'{mark}'" in plan.note) == (not stream["disposition"][mark])
+    spoken = [code for code in languages if suffix != ".mov" or code not in ("hrv", "gle")]
+    assert sum("language" not in plan.note for plan in kept if plan.stream.kind == "audio") == len(spoken)
+
+
 def test_tags_of_the_film_reach_mp4(tmp_path, identity):
     path = tmp_path / "film.mov"
     ffmpeg(*PICTURE, *X264, "-metadata", "title=T", "-metadata", "director=D", "-movflags", "use_metadata_tags", path)

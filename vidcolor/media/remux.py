@@ -20,6 +20,7 @@ from vidcolor.media.codecs import CODECS
 from vidcolor.media.copying import is_full_disk, stream_filter, without_damaged
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
 from vidcolor.media.formats import Encoding, tick
+from vidcolor.media.labels import written_language
 from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sink import FRAGMENTED, set_tags
@@ -197,6 +198,9 @@ def _command(
     # ffmpeg-python gives each option once; these are given several times.
     sets = [("-metadata", f"{name}={value}") for name, value in tags.items()]
     sets += [(f"-metadata:s:{film}", f"{name}=") for name, _ in info.film_stream.tags if name in _STALE]
+    for place, plan in enumerate(kept):
+        if (code := written_language(plan.stream, suffix)) != plan.stream.language:
+            sets.append((f"-metadata:s:{place}", f"language={code or ''}"))
     for place, attachment in enumerate(attachments, len(kept)):
         sets.append(("-attach", film_url(attachment.path)))
         sets += [(f"-metadata:s:{place}", f"{name}={value}") for name, value in attachment.tags]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from vidcolor.media.labels import TRANSPORT_STREAM, lost_labels
 from vidcolor.media.probe import FilmInfo, StreamInfo
 
 MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
 MATROSKA_FAMILY = frozenset({".mkv", ".webm"})
-TRANSPORT_STREAM = frozenset({".ts", ".m2ts", ".mts"})
 
 # What FFmpeg's muxers take and give back, found by trial; None: anything.
 _MP4_AUDIO = frozenset(
@@ -116,7 +116,7 @@ class StreamPlan:
 
 def plan_streams(info: FilmInfo, suffix: str) -> tuple[StreamPlan, ...]:
     """What happens to every stream of `info` in a file with `suffix`, in the source's order."""
-    return tuple(_plan(info, stream, suffix) for stream in info.streams)
+    return tuple(_with_losses(info, _plan(info, stream, suffix), suffix) for stream in info.streams)
 
 
 def cannot_copy(info: FilmInfo, suffix: str) -> str:
@@ -136,6 +136,16 @@ def _sound_not(info: FilmInfo, suffix: str, *actions: str) -> str:
 
 def _family(suffix: str) -> str:
     return ".ts" if suffix in TRANSPORT_STREAM else suffix
+
+
+def _with_losses(info: FilmInfo, plan: StreamPlan, suffix: str) -> StreamPlan:
+    """The same plan; its note also tells what the container cannot say of the stream."""
+    alone = sum(stream.kind == plan.stream.kind for stream in info.streams) == 1
+    lost = lost_labels(plan.stream, alone, suffix)
+    if plan.action not in ("colour", "copy", "convert") or not lost:
+        return plan
+    note = f"{_name(plan.stream)} loses its {' and '.join(lost)}, which a {suffix} file cannot hold"
+    return replace(plan, note="; ".join(filter(None, [plan.note, note])))
 
 
 def _plan(info: FilmInfo, stream: StreamInfo, suffix: str) -> StreamPlan:
