@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from matrix import SOUND, X264, make
-from witness import describe, ffmpeg, grey_planes, packets, run_identity, shown_frames
+from witness import Result, describe, ffmpeg, grey_planes, packets, run_identity, shown_frames
 
 from vidcolor.errors import MediaError
 from vidcolor.media.formats import choose_encoding
@@ -207,19 +207,26 @@ def test_frames_before_the_beginning_of_time(tmp_path, identity):
     assert new - old == Fraction(3, 25)
 
 
-@pytest.mark.parametrize("name", ["2997_aac.mp4", "late_start.mkv", "h264_aac.ts", "mpeg4_mp3.avi"])
-def test_piece(name, tmp_path):
-    source = make(name, tmp_path)
-    whole = run_identity(source, tmp_path)
+def cut(whole: Result, folder: Path, first: int, end: int) -> Path:
+    """The piece of a film from one pts to another, written as a film of its own."""
     info, encoding = whole.info, whole.encoding
-    times = [time for time in whole.source_times() if time is not None]
-    first, end = (int(times[index] / info.time_base) for index in (10, 25))
-    chunk, output = tmp_path / f"piece{encoding.chunk_suffix}", tmp_path / f"piece-out{encoding.suffix}"
+    chunk, output = folder / f"piece{encoding.chunk_suffix}", folder / f"piece-out{encoding.suffix}"
     with FilmSource(info, 1, first) as film, ChunkWriter(chunk, encoding, info, 1) as writer:
         for frame in film:
             if frame.pts < end:
                 writer.write(frame.pts, frame.duration, frame.y, *grey_planes(encoding, info))
     remux(info, encoding, [chunk], output, piece=(first, end))
+    return output
+
+
+@pytest.mark.parametrize("name", ["2997_aac.mp4", "late_start.mkv", "h264_aac.ts", "mpeg4_mp3.avi"])
+def test_piece(name, tmp_path):
+    source = make(name, tmp_path)
+    whole = run_identity(source, tmp_path)
+    info = whole.info
+    times = [time for time in whole.source_times() if time is not None]
+    first, end = (int(times[index] / info.time_base) for index in (10, 25))
+    output = cut(whole, tmp_path, first, end)
     streams = describe(output)["streams"]
     film = next(s for s in streams if s["codec_type"] == "video")
     base = Fraction(film["time_base"])
@@ -232,6 +239,26 @@ def test_piece(name, tmp_path):
     length = (end - first) * info.time_base
     assert abs(heard[0][0] - begin) < Fraction(1, 10)
     assert abs(heard[-1][0] - (begin + length)) < Fraction(1, 10)
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+@pytest.mark.parametrize(
+    ("rate", "code", "expected"),
+    [
+        ("30000/1001", "01:00:59;20", "01:01:00;02"),
+        ("25", "01:00:59:20", "01:01:00:05"),
+        ("25", "23:59:59:20", "00:00:00:05"),
+    ],
+)
+def test_a_piece_has_the_time_code_of_its_first_frame(suffix, rate, code, expected, tmp_path):
+    path = tmp_path / f"film{suffix}"
+    picture = ("-f", "lavfi", "-i", f"testsrc2=size=96x64:rate={rate}:duration=1")
+    ffmpeg(*picture, *X264, "-metadata:s:v", f"timecode={code}", path)
+    whole = run_identity(path, tmp_path)
+    tick = round(1 / (Fraction(rate) * whole.info.time_base))
+    streams = describe(cut(whole, tmp_path, 10 * tick, 20 * tick))["streams"]
+    codes = {value for s in streams for name, value in s["tags"].items() if name.lower() == "timecode"}
+    assert codes == {expected}
 
 
 def test_failure_tells_what_ffmpeg_said(tmp_path):

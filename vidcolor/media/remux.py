@@ -25,6 +25,7 @@ from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sink import FRAGMENTED, set_tags
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
+from vidcolor.media.timecode import advanced
 from vidcolor.media.timeline import Timeline, packets, read_timeline
 
 log = logging.getLogger(__name__)
@@ -201,12 +202,27 @@ def _command(
     for place, plan in enumerate(kept):
         if (code := written_language(plan.stream, suffix)) != plan.stream.language:
             sets.append((f"-metadata:s:{place}", f"language={code or ''}"))
+    sets += _piece_codes(info, timeline, kept) if piece else []
     for place, attachment in enumerate(attachments, len(kept)):
         sets.append(("-attach", film_url(attachment.path)))
         sets += [(f"-metadata:s:{place}", f"{name}={value}") for name, value in attachment.tags]
     command[command.index(_SOURCE)] = film_url(info.path)
     place = command.index(_OUTPUT)
     return [*command[:place], *(word for pair in sets for word in pair), film_url(output), *command[place + 1 :]]
+
+
+def _piece_codes(info: FilmInfo, timeline: Timeline, kept: Sequence[StreamPlan]) -> list[tuple[str, str]]:
+    """Options that give a piece the time code of its first frame; what is none is left out."""
+    rate = info.average_rate or Fraction(25)
+    first = round((min(timeline.pts) * timeline.base - info.start_pts * info.time_base) * rate)
+    places = [("-metadata", info.container_tags)]
+    places += [(f"-metadata:s:{place}", plan.stream.tags) for place, plan in enumerate(kept)]
+    return [
+        (option, f"{name}={advanced(code, first, rate) or ''}")
+        for option, tags in places
+        for name, code in tags
+        if name.lower() == "timecode"
+    ]
 
 
 def _default_rate(info: FilmInfo, timeline: Timeline, suffix: str) -> Fraction | None:
