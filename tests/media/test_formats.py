@@ -60,6 +60,17 @@ def test_what_changes_is_said_and_nothing_else(name, choice, said, tmp_path):
     assert said or not conversions
 
 
+@pytest.mark.parametrize("codec", ["h264", "av1"])
+def test_transparency_of_webm_is_said_to_be_dropped(codec, tmp_path):
+    path = tmp_path / "film.webm"
+    picture = "testsrc2=size=64x48:duration=0.4,format=yuva420p,colorchannelmixer=aa=0.5"
+    ffmpeg("-f", "lavfi", "-i", picture, "-pix_fmt", "yuva420p", "-c:v", "libvpx-vp9", path)
+    result = run_identity(path, tmp_path, codec=codec)
+    assert "the alpha channel (transparency) is dropped" in result.encoding.conversions
+    source, made = ({name.lower() for name in describe(p)["streams"][0]["tags"]} for p in (path, result.output))
+    assert "alpha_mode" in source - made
+
+
 def test_what_cannot_be_meant_is_refused(tmp_path):
     info = probe(make("23976.mov", tmp_path))
     for choice, why in (

@@ -178,6 +178,8 @@ def alpha_loss(info: FilmInfo) -> list[str]:
     """A sentence where the source has transparency, which no output has."""
     alpha = ("yuva", "ya", "rgba", "bgra", "argb", "abgr", "gbrap", "ayuv", "vuya")
     there = "a" in info.pix_fmt.split("p")[0] and info.pix_fmt.startswith(alpha)
+    # WebM keeps it beside the picture, where decoders do not look.
+    there |= any(name.lower() == "alpha_mode" and value == "1" for name, value in info.film_stream.tags)
     return ["the alpha channel (transparency) is dropped"] if there else []
 
 

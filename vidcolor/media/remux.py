@@ -38,6 +38,7 @@ _STALE = (
     "_STATISTICS_WRITING_DATE_UTC",
     "_STATISTICS_TAGS",
     "ENCODER",
+    "ALPHA_MODE",
 )
 _SOURCE, _OUTPUT = "<source>", "<output>"  # stand for the names, which ffmpeg-python takes only if they are UTF-8
 _MOVIE_TIMESCALE = (1 << 31) - 1  # the largest that MP4 edit lists can count in
@@ -198,7 +199,7 @@ def _command(
     command = ffmpeg.compile(graph, cmd=find_ffmpeg(), overwrite_output=True)
     # ffmpeg-python gives each option once; these are given several times.
     sets = [("-metadata", f"{name}={value}") for name, value in tags.items()]
-    sets += [(f"-metadata:s:{film}", f"{name}=") for name, _ in info.film_stream.tags if name in _STALE]
+    sets += [(f"-metadata:s:{film}", f"{name}=") for name, _ in info.film_stream.tags if name.upper() in _STALE]
     for place, plan in enumerate(kept):
         if (code := written_language(plan.stream, suffix)) != plan.stream.language:
             sets.append((f"-metadata:s:{place}", f"language={code or ''}"))
