@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from vidcolor.media.labels import TRANSPORT_STREAM, lost_labels
+from vidcolor.media.stream_labels import TRANSPORT_STREAM, lost_labels
 from vidcolor.media.probe import FilmInfo, StreamInfo
 
 MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
