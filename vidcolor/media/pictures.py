@@ -16,9 +16,9 @@ from vidcolor.config import MAX_PIXELS
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.files import write_whole
 from vidcolor.media import density
-from vidcolor.media.picture_labels import EXIF, FORMS, ICC, XMP, XMP_IN_JPEG, Fitted, Labels, fit, read_labels
 from vidcolor.media.luma import luma_of_rgb
 from vidcolor.media.marks import first_directory
+from vidcolor.media.picture_labels import EXIF, FORMS, ICC, XMP, XMP_IN_JPEG, Fitted, Labels, fit, read_labels
 from vidcolor.media.probe import check_size
 
 PICTURE_SUFFIXES = frozenset(FORMS)

@@ -20,10 +20,10 @@ from vidcolor.media.codecs import CODECS
 from vidcolor.media.copying import is_full_disk, stream_filter, without_damaged
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
 from vidcolor.media.formats import Encoding, tick
-from vidcolor.media.stream_labels import written_language
 from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sink import FRAGMENTED, set_tags
+from vidcolor.media.stream_labels import written_language
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
 from vidcolor.media.timecode import advanced
 from vidcolor.media.timeline import Timeline, packets, read_timeline
