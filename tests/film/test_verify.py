@@ -59,9 +59,9 @@ def rich(samples, tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module", params=["ffv1", "h264"])
+@pytest.fixture(scope="module", params=["ffv1", "h264", "prores"])
 def pair(request, rich):
-    """A source and its conforming output, lossless and lossy."""
+    """A source and its conforming output: lossless, lossy, and lossy where colour takes bits from luma."""
     return rich, colour(rich, rich.with_name(f"{request.param}.mkv"), codec=request.param)
 
 
@@ -76,8 +76,9 @@ def test_what_run_writes_conforms(pair):
     assert {"frames", "timestamps", "luma", "picture", "chapters", "tags", "attachment stream 4"} < seen
     assert {"audio stream 1 (eng)", "audio stream 2 (fre)", "subtitle stream 3 (ger)"} < seen
     luma = next(finding for finding in result.findings if finding.what == "luma")
-    lossless = pair[1].stem == "ffv1"
-    assert ("40 equal bit for bit" in luma.output) is lossless and ("plain transcode" in luma.note) is not lossless
+    beside = {"ffv1": "", "h264": "plain transcode (", "prores": "transcode with the output's own chroma ("}
+    assert ("40 equal bit for bit" in luma.output) is (pair[1].stem == "ffv1")
+    assert luma.note.startswith(beside[pair[1].stem])
 
 
 def test_a_pause_that_the_source_has_too_is_no_fault(rich, tmp_path):
@@ -91,14 +92,18 @@ def test_a_pause_that_the_source_has_too_is_no_fault(rich, tmp_path):
 
 ALL = ("-map", "0", "-c", "copy")
 KEPT = ("-fps_mode", "passthrough", "-enc_time_base", "-1")  # every frame, at its own time
-ANEW = {"ffv1": ("-c:v", "ffv1", *KEPT), "h264": ("-c:v", "libx264", "-preset", "veryfast", "-crf", "1", *KEPT)}
+ANEW = {
+    "ffv1": ("-c:v", "ffv1", *KEPT),
+    "h264": ("-c:v", "libx264", "-preset", "veryfast", "-crf", "1", *KEPT),
+    "prores": ("-c:v", "prores_ks", "-profile:v", "hq", "-q:v", "1", *KEPT),
+}
 # What is broken, the arguments that break it ("{anew}": pictures are encoded again, well), and what must be noticed.
 BROKEN = {
     "a dropped frame": (("-vf", "select='not(eq(n,17))'",), {"frames", "timestamps"}),
     "a doubled frame": (("-vf", "setpts=PTS,fps=48",), {"frames", "timestamps"}),
     "one shifted frame": (("-vf", "setpts='PTS+eq(N,9)*0.004/TB'",), {"timestamps"}),
     "all frames shifted": (("-vf", "setpts='PTS+0.001/TB'",), {"timestamps"}),
-    "brighter by one code": (("-vf", "lutyuv=y='val+1'"), {"luma"}),
+    "brighter by one code": (("-vf", "lutyuv=y='val+maxval/235'"), {"luma"}),
     "one frame brighter": (("-vf", "eq=brightness=0.04:enable='eq(n,21)'"), {"luma"}),
     "a blurred corner": (("-vf", "boxblur=4:enable='between(n,5,9)'"), {"luma"}),
     "two frames exchanged": (("-vf", "shuffleframes=1 0"), {"luma"}),
@@ -130,6 +135,16 @@ def test_the_way_outputs_are_broken_breaks_nothing_by_itself(pair, tmp_path):
     source, good = pair
     ffmpeg("-i", good, *ALL, *ANEW[good.stem], tmp_path / "again.mkv")
     assert not different(source, tmp_path / "again.mkv")
+
+
+def test_one_code_of_ten_bits_is_noticed_where_colour_takes_bits_from_luma(samples, tmp_path):
+    source = tmp_path / "deep.mkv"
+    soft = "scale=160:120,gblur=2,format=yuv420p10le,noise=c0s=4:c0f=t"
+    ffmpeg("-i", samples / "film.mp4", "-vf", soft, "-frames:v", "12", "-an", "-sn", "-c:v", "ffv1", source)
+    ffmpeg("-i", source, "-vf", "lutyuv=y=val+maxval/940,format=yuv420p10le", "-c:v", "ffv1", tmp_path / "brighter.mkv")
+    good = colour(source, tmp_path / "good.mov", codec="prores")
+    bad = colour(tmp_path / "brighter.mkv", tmp_path / "bad.mov", codec="prores")
+    assert not different(source, good) and different(source, bad) == {"luma"}
 
 
 def test_sound_that_is_moved_or_other_sound_is_noticed(pair, tmp_path):
@@ -280,7 +295,7 @@ def test_broken_pictures_are_noticed(name, pictures, tmp_path):
 def test_a_film_of_pictures_conforms_and_another_does_not(scans, tmp_path):
     out = colour(scans, tmp_path / "out.mkv", rate=Fraction(24), codec="ffv1", verify=True)
     assert command(scans, out, "--rate", "24").returncode == 0
-    ffmpeg("-i", out, "-vf", "lutyuv=y=val+1", "-c:v", "ffv1", tmp_path / "other.mkv")
+    ffmpeg("-i", out, "-vf", "lutyuv=y=val+maxval/940,format=yuv420p10le", "-c:v", "ffv1", tmp_path / "other.mkv")
     other = command(scans, tmp_path / "other.mkv", "--rate", "24")
     assert other.returncode == 1 and "luma" in other.stdout
     assert command(scans, out).returncode == 2

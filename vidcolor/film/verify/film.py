@@ -82,7 +82,7 @@ def verify(
     tally = compare_frames(info, made, clock, threads, options.on_damage, progress)
     findings = [
         *tally.findings(clock, made.time_base),
-        judge_luma(info, encoding, tally, threads, options.on_damage, progress),
+        judge_luma(info, made, clock, encoding, tally, threads, options.on_damage, progress),
     ]
     findings += compare_picture(info, made, encoding)
     findings += compare_streams(info, made, piece is not None)

@@ -149,7 +149,7 @@ def compare_frames(
         open_source(info, threads, start, on_damage) as source,
         open_source(made, threads, None, "skip" if numbered else "hold") as output,
     ):
-        ours = _readable(iter(output), tally)
+        ours = readable(iter(output), tally)
         shown = next(ours, None)
         for frame in takewhile(lambda frame: clock.holds(frame.pts), source):
             time = clock(frame.pts)
@@ -176,7 +176,7 @@ def compare_frames(
     return tally
 
 
-def _readable(frames: Iterator[LumaFrame], tally: Tally) -> Iterator[LumaFrame]:
+def readable(frames: Iterator[LumaFrame], tally: Tally) -> Iterator[LumaFrame]:
     """The output's frames as far as they can be read; that they end early is a finding, not an error."""
     try:
         for frame in frames:
