@@ -173,6 +173,68 @@ def test_sound_that_is_moved_or_other_sound_is_noticed(pair, tmp_path):
     assert {"audio stream 1 (eng)", "audio stream 2 (fre)"} <= different(source, tmp_path / "quiet.mkv")
 
 
+CUES = (SUBTITLES, "2\n00:00:01,000 --> 00:00:01,400\n<i>Who is there?</i>\n")
+
+
+@pytest.fixture(scope="module", params=[("srt", ".mp4"), ("ass", ".mov"), ("mov_text", ".mkv")], ids=str)
+def converted(request, rich, tmp_path_factory):
+    """A film with two subtitles, and an output for which they are converted."""
+    codec, suffix = request.param
+    folder = tmp_path_factory.mktemp("converted")
+    (folder / "s.srt").write_text("\n".join(CUES))
+    source = folder / ("film.mp4" if codec == "mov_text" else "film.mkv")
+    ffmpeg("-i", rich, "-i", folder / "s.srt", "-map", "0:v", "-map", "1", "-c:v", "copy", "-c:s", codec, source)
+    return source, colour(source, folder / f"out{suffix}")
+
+
+BROKEN_SUBTITLES = {
+    "later by 50 ms": "\n".join(CUES).replace(",200", ",250").replace(",000", ",050"),
+    "the second is missing": CUES[0],
+    "the first is missing": CUES[1],
+    "the second is too early": "\n".join(CUES).replace("01,000", "00,950"),
+    "the second ends late": "\n".join(CUES).replace("01,400", "01,500"),
+}
+
+
+def test_converted_subtitles_conform(converted):
+    result = verify(*converted)
+    assert result.conforms, result.findings
+    assert [finding.verdict for finding in result.findings if finding.what.startswith("subtitle")] == ["stated"]
+
+
+@pytest.mark.parametrize("name", BROKEN_SUBTITLES)
+def test_broken_converted_subtitles_are_noticed(name, converted, tmp_path):
+    source, good = converted
+    (tmp_path / "s.srt").write_text(BROKEN_SUBTITLES[name])
+    bad = tmp_path / good.name
+    codec = "srt" if bad.suffix == ".mkv" else "mov_text"
+    ffmpeg("-i", good, "-i", tmp_path / "s.srt", "-map", "0:v", "-map", "1", "-c:v", "copy", "-c:s", codec, bad)
+    assert any(what.startswith("subtitle stream 1") for what in different(source, bad))
+
+
+def test_a_subtitle_in_the_middle_that_is_moved_is_noticed_though_its_bytes_are_the_same(rich, tmp_path):
+    source = tmp_path / "three.mkv"
+    last = "3\n00:00:01,500 --> 00:00:01,600\nNobody.\n"
+    for path, words in (
+        (source, [*CUES, last]),
+        (tmp_path / "out.mkv", [CUES[0], CUES[1].replace("1,0", "1,1"), last]),
+    ):
+        (tmp_path / "s.srt").write_text("\n".join(words))
+        film = rich if path == source else colour(source, tmp_path / "good.mkv", codec="ffv1")
+        ffmpeg("-i", film, "-i", tmp_path / "s.srt", "-map", "0:v", "-map", "1", "-c:v", "copy", "-c:s", "srt", path)
+    assert not different(source, tmp_path / "good.mkv")
+    assert different(source, tmp_path / "out.mkv") == {"subtitle stream 1"}
+
+
+def test_sound_whose_last_packet_has_no_duration_conforms_and_is_missed_where_it_is_cut(rich, tmp_path):
+    source, cut = tmp_path / "alac.mov", tmp_path / "cut.mkv"
+    ffmpeg("-i", rich, "-map", "0:v", "-map", "0:a:0", "-c:v", "copy", "-c:a", "alac", source)
+    good = colour(source, tmp_path / "good.mkv", codec="ffv1")
+    ffmpeg("-i", good, "-t", "1.6", "-i", good, "-map", "0:v", "-map", "1:a", "-c", "copy", cut)
+    assert not different(source, good)
+    assert {what for what in different(source, cut) if what.startswith("audio")} == {"audio stream 1 (eng)"}
+
+
 def test_a_truncated_output_is_noticed(pair, tmp_path):
     source, good = pair
     data = good.read_bytes()

@@ -12,14 +12,19 @@ import av
 from vidcolor.media.opening import open_film
 from vidcolor.media.probe import FilmInfo
 
+_NO_TEXT = b"\0\0"  # MP4 has a sample of subtitles where there are none: its text is 0 bytes long
+
 
 @dataclass(slots=True)
 class Content:
-    """What a stream's packets hold, without how they are cut."""
+    """What a stream's packets hold, without how they are cut; subtitles without text are none."""
 
     packets: int = 0
     start: Fraction | None = None  # seconds
     end: Fraction | None = None
+    last: Fraction | None = None  # when the last packet begins
+    open_ended: bool = False  # nothing says how long that one lasts
+    cues: list[Fraction] = field(default_factory=list)  # of subtitles: when each begins
     _digest: Any = field(default_factory=hashlib.sha256)
 
     def add(self, data: bytes, pts: int | None, duration: int | None, base: Fraction) -> None:
@@ -29,6 +34,8 @@ class Content:
             time, end = pts * base, (pts + (duration or 0)) * base
             self.start = time if self.start is None else min(self.start, time)
             self.end = end if self.end is None else max(self.end, end)
+            if self.last is None or time >= self.last:
+                self.last, self.open_ended = time, not duration
 
     @property
     def digest(self) -> str:
@@ -50,8 +57,13 @@ def read_contents(info: FilmInfo, indexes: list[int]) -> dict[int, Content]:
                 packed.append(stream)
         try:
             for packet in container.demux(*packed) if packed else ():
-                if packet.size:
-                    contents[packet.stream_index].add(bytes(packet), packet.pts, packet.duration, packet.time_base)
+                stream = packet.stream
+                if not packet.size or (stream.name == "mov_text" and bytes(packet)[:2] == _NO_TEXT):
+                    continue
+                content = contents[packet.stream_index]
+                content.add(bytes(packet), packet.pts, packet.duration, packet.time_base)
+                if stream.type == "subtitle" and packet.pts is not None:
+                    content.cues.append(packet.pts * packet.time_base)
         except av.error.FFmpegError:
             pass  # a damaged source ends here; `run` copies as far too
     return contents

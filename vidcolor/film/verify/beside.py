@@ -95,13 +95,20 @@ def _faults(plan: StreamPlan, partner: StreamInfo) -> list[str]:
 
 def _content_faults(plan: StreamPlan, old: Content, new: Content, slack: Fraction, repacked: bool) -> list[str]:
     faults = []
-    for what, before, after in (("begins", old.start, new.start), ("ends", old.end, new.end)):
+    loose = old.open_ended or new.open_ended  # Matroska does not say it of ALAC
+    last = ("has its last packet", old.last, new.last) if loose else ("ends", old.end, new.end)
+    for what, before, after in (("begins", old.start, new.start), last):
         if plan.action != "attach" and before is not None and (after is None or abs(before - after) > slack):
             faults.append(f"it {what} at {_seconds(after)}, not at {_seconds(before)}")
     if repacked:
         return faults if old.packets == new.packets else [*faults, "it has another number of packets"]
     if plan.action != "convert" and old.digest != new.digest:
         faults.append("its bytes are not the source's")
+    if len(old.cues) != len(new.cues):
+        return [*faults, f"there are {len(new.cues)} subtitles, not {len(old.cues)}"]
+    moved = [time for time, now in zip(sorted(old.cues), sorted(new.cues), strict=True) if abs(time - now) > slack]
+    if moved:
+        faults.append(f"{len(moved)} subtitles begin at another time, the first is that at {_seconds(moved[0])}")
     return faults
 
 
