@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from matrix import SOUND, X264, make
-from witness import Result, describe, ffmpeg, grey_planes, packets, run_identity, shown_frames
+from witness import Result, describe, ffmpeg, grey_planes, packets, programs, run_identity, shown_frames
 
 from vidcolor.errors import MediaError
 from vidcolor.media.formats import choose_encoding
@@ -125,6 +125,29 @@ def test_languages_and_marks_are_kept_or_said_to_be_lost(suffix, tmp_path, ident
             assert (f"'{mark}'" in plan.note) == (not stream["disposition"][mark])
     spoken = [code for code in languages if suffix != ".mov" or code not in ("hrv", "gle")]
     assert sum("language" not in plan.note for plan in kept if plan.stream.kind == "audio") == len(spoken)
+
+
+SERVICE = ("-metadata", "service_name=Arte: one", "-metadata", "service_provider=ZDF", "-mpegts_service_id", "28006")
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".m2ts"])
+def test_a_broadcast_keeps_its_service_and_pids(suffix, tmp_path, identity):
+    path = tmp_path / f"film{suffix}"
+    ffmpeg(*PICTURE, *TONE, *X264, "-c:a", "mp2", *SERVICE, "-streamid", "0:6010", "-streamid", "1:6020", path)
+    result = identity(path)
+    made = programs(result.output)[0]
+    assert (made["program_id"], made["tags"]) == (28006, {"service_name": "Arte: one", "service_provider": "ZDF"})
+    assert [stream["id"] for stream in made["streams"]] == [f"{pid:#x}" for pid in (6010, 6020)]
+    assert any("nothing in the file says that colour was added" in said for said in result.encoding.conversions)
+
+
+def test_a_transport_stream_says_that_colour_was_added_and_what_it_cannot_hold_is_told(rich, identity):
+    result = identity(rich, suffix=".ts")
+    tags = programs(result.output)[0]["tags"]
+    assert tags == {"service_name": "A film", "service_provider": "coloured by a test"}
+    said = " ".join(result.encoding.conversions)
+    assert "left out, because .ts files have no place for it: the tag 'DIRECTOR', 2 chapters" in said
+    assert "the title becomes the service_name" in said
 
 
 def test_tags_of_the_film_reach_mp4(tmp_path, identity):

@@ -47,6 +47,11 @@ def describe(path: Path) -> dict[str, Any]:
     return _ffprobe(path, "-show_streams", "-show_format", "-show_chapters")
 
 
+def programs(path: Path) -> list[dict[str, Any]]:
+    """What ffprobe says of the services of a transport stream."""
+    return _ffprobe(path, "-show_programs")["programs"]
+
+
 def shown_frames(path: Path, stream: int) -> list[dict[str, Any]]:
     """What ffprobe says of every shown frame."""
     entries = "frame=best_effort_timestamp,interlaced_frame,top_field_first,width,height"

@@ -11,6 +11,7 @@ from vidcolor.media.codecs import CODECS, Codec
 from vidcolor.media.hardware import encoder_obstacle
 from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import FilmInfo
+from vidcolor.media.service import unsaid
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, cannot_copy, cannot_hold
 
 # Which suffixes name the container that a demuxer reads: a file may be misnamed.
@@ -88,6 +89,7 @@ def choose_encoding(
     container, why = _choose_suffix(info, chosen, suffix)
     conversions += _hdr_loss(info, chosen)
     conversions += [sentence for sentence in (why, _timing_loss(info, container)) if sentence]
+    conversions += unsaid(info.service, info.container_tags, len(info.chapters), container)
     return Encoding(
         codec=chosen.name,
         encoder=chosen.encoder,

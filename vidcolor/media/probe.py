@@ -21,6 +21,7 @@ from vidcolor.media.first_frame import field_order, first_frame, show_info, show
 from vidcolor.media.hdr import HdrMetadata, dynamic_hdr, read_hdr, side_data
 from vidcolor.media.opening import PLAYLIST, open_film
 from vidcolor.media.sequences import Sequence
+from vidcolor.media.service import Service, read_service
 
 _MATRIX_CODES = {"bt709": 1, "bt601": 6}
 
@@ -40,6 +41,7 @@ class StreamInfo:
     duration: Fraction | None
     tags: tuple[tuple[str, str], ...]
     time_base: Fraction | None = None  # seconds a tick
+    pid: int | None = None  # in a transport stream
 
     @property
     def attached_picture(self) -> bool:
@@ -87,6 +89,7 @@ class FilmInfo:
     decoder: str = "cpu"  # or "nvdec", once `choose_decoder` has found that it can be
     sequence: Sequence | None = None  # the pictures that `path` is the pattern of; None: the film is one file
     protocols: tuple[str, ...] = ()  # that were allowed, for `read_options`
+    service: Service | None = None  # in a transport stream
     stated_size: int = 0  # bytes of what is at an address, as the server says; 0: it does not, or it is a file
 
     @property
@@ -184,6 +187,7 @@ def probe(
             frames_flagged=first.interlaced_frame,
             dynamic_hdr=dynamic_hdr(first),
             protocols=protocols,
+            service=read_service(container, film),
             stated_size=max(0, container.size) if isinstance(path, Address) else 0,
         )
 
@@ -230,14 +234,15 @@ def _stream_info(stream: av.stream.Stream) -> StreamInfo:
         duration=_seconds(stream.duration, stream.time_base),
         tags=tuple(tags.items()),
         time_base=stream.time_base,
+        pid=stream.id if stream.container.format.name == "mpegts" else None,
     )
 
 
 def _codec_tag(stream: av.stream.Stream) -> str:
     """Four letters; nothing where the tag is a number, as that of FLAC and AAC in NUT: PyAV cannot show it.
 
-    Of QuickTime's tracks that are no sound or picture PyAV shows no tag either. There the time code's has one for its
-    first frame, and only those of chapter names are read by FFmpeg itself, and discarded.
+    Nor does it show those of QuickTime's other tracks: the time code's has a tag of its own, those of chapter names are
+    discarded by FFmpeg, which has read them.
     """
     context = stream.codec_context
     try:

@@ -22,6 +22,7 @@ from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
 from vidcolor.media.formats import Encoding, tick
 from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo
+from vidcolor.media.service import service_options
 from vidcolor.media.sink import FRAGMENTED, set_tags
 from vidcolor.media.stream_labels import written_language
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
@@ -31,14 +32,8 @@ from vidcolor.media.timeline import Timeline, packets, read_timeline
 log = logging.getLogger(__name__)
 
 # Tags that describe the bytes of the source's film stream, not the film.
-_STALE = (
-    "BPS",
-    "NUMBER_OF_BYTES",
-    "_STATISTICS_WRITING_APP",
-    "_STATISTICS_WRITING_DATE_UTC",
-    "_STATISTICS_TAGS",
-    "ENCODER",
-    "ALPHA_MODE",
+_STALE = frozenset(
+    "BPS NUMBER_OF_BYTES _STATISTICS_WRITING_APP _STATISTICS_WRITING_DATE_UTC _STATISTICS_TAGS ENCODER ALPHA_MODE".split()
 )
 _SOURCE, _OUTPUT = "<source>", "<output>"  # stand for the names, which ffmpeg-python takes only if they are UTF-8
 _MOVIE_TIMESCALE = (1 << 31) - 1  # the largest that MP4 edit lists can count in
@@ -203,6 +198,9 @@ def _command(
     for place, plan in enumerate(kept):
         if (code := written_language(plan.stream, suffix)) != plan.stream.language:
             sets.append((f"-metadata:s:{place}", f"language={code or ''}"))
+    pids = [plan.stream.pid for plan in kept]
+    comment = {**{name.lower(): value for name, value in info.container_tags}, **tags}.get("comment", "")
+    sets += service_options(info.service, pids, comment, suffix)
     sets += _piece_codes(info, timeline, kept) if piece else []
     for place, attachment in enumerate(attachments, len(kept)):
         sets.append(("-attach", film_url(attachment.path)))

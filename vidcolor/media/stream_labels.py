@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from vidcolor.media.probe import StreamInfo
+if TYPE_CHECKING:
+    from vidcolor.media.probe import StreamInfo
 
 TRANSPORT_STREAM = frozenset({".ts", ".m2ts", ".mts"})
 
