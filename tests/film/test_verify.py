@@ -81,6 +81,26 @@ def test_what_run_writes_conforms(pair):
     assert luma.note.startswith(beside[pair[1].stem])
 
 
+@pytest.mark.parametrize(
+    ("suffix", "stated"),
+    [
+        (".mov", {"subtitle stream 3 (ger)", "audio stream 2 (fre)", "attachment stream 4"}),
+        (".ts", {"subtitle stream 3 (ger)", "audio stream 2 (fre)", "attachment stream 4", "chapters", "tags"}),
+    ],
+)
+def test_what_a_container_cannot_hold_is_stated_and_no_fault(suffix, stated, rich, tmp_path):
+    result = verify(rich, colour(rich, tmp_path / f"out{suffix}"))
+    assert result.conforms, [finding for finding in result.findings if finding.differs]
+    assert {finding.what for finding in result.findings if finding.verdict == "stated"} >= stated
+
+
+def test_a_piece_has_the_time_code_of_its_first_frame(rich, tmp_path):
+    source = tmp_path / "coded.mov"
+    ffmpeg("-i", rich, "-map", "0:v", "-c", "copy", "-timecode", "01:00:00:00", source)
+    piece = {"start": Fraction(1, 2), "end": Fraction(3, 2)}
+    assert verify(source, colour(source, tmp_path / "out.mov", **piece), RunOptions(**piece)).conforms
+
+
 def test_a_pause_that_the_source_has_too_is_no_fault(rich, tmp_path):
     source = tmp_path / "paused.mkv"
     lacking = ("-vf", "select='not(between(n,17,18))'", "-c:v", "ffv1", "-fps_mode", "passthrough", "-an")

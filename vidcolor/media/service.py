@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import av
 import av.logging
 
-from vidcolor.media.labels import TRANSPORT_STREAM
+from vidcolor.media.stream_labels import TRANSPORT_STREAM
 
 _OF_THE_FILE = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands"})  # tags; not of the film
 _BECOMES = {"title": "service_name", "comment": "service_provider"}  # where the source has no such name

@@ -47,12 +47,18 @@ def written_language(stream: StreamInfo, suffix: str) -> str | None:
     return code if re.fullmatch("[a-z]{3}", code) else None
 
 
+def held_marks(stream: StreamInfo, suffix: str) -> set[str]:
+    """Those of a stream's marks that a container with `suffix` can hold."""
+    marks = _MARKS.get(suffix)
+    return {mark for mark in stream.dispositions if marks is None or mark in marks | _KINDS}
+
+
 def lost_labels(stream: StreamInfo, alone: bool, suffix: str) -> list[str]:
     """What a container with `suffix` cannot say of a stream that it holds: "language", and marks.
 
     Args:
         alone: it is the only one of its kind, so that it is the default without being marked.
     """
-    marks = _MARKS.get(suffix, frozenset(stream.dispositions)) | _KINDS | ({"default"} if alone else set())
+    held = held_marks(stream, suffix) | ({"default"} if alone else set())
     unknown = stream.language not in (None, "und") and written_language(stream, suffix) is None
-    return [*["language"] * unknown, *(f"mark '{mark}'" for mark in stream.dispositions if mark not in marks)]
+    return [*["language"] * unknown, *(f"mark '{mark}'" for mark in stream.dispositions if mark not in held)]

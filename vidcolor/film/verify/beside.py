@@ -8,6 +8,7 @@ from vidcolor.film.verify.finding import Finding
 from vidcolor.media.contents import Content, read_contents
 from vidcolor.media.formats import tick
 from vidcolor.media.probe import FilmInfo, StreamInfo
+from vidcolor.media.stream_labels import held_marks, written_language
 from vidcolor.media.streams import TRANSPORT_STREAM, StreamPlan, plan_streams
 
 # Tags about a file's bytes or its writer, not about the film; and the comment, which says that colour was added.
@@ -16,7 +17,6 @@ _OF_THE_FILE = frozenset(
 )
 # Between MPEG-TS and the others these are packed in another way: headers go into the packets or out of them.
 _REPACKED = frozenset(["aac", "h264", "hevc"])
-NO_TAGS = "pictures hold none of a film"
 _CHAPTER_SLACK = Fraction(1, 1000)  # seconds; MP4 players and FFmpeg count chapters in milliseconds
 
 
@@ -39,7 +39,7 @@ def compare_streams(info: FilmInfo, made: FilmInfo, piece: bool) -> list[Finding
             found.append(Finding(name, codec, "missing", "differs", "the output has no such stream"))
             continue
         slack = max(_base(plan.stream), _base(partner), tick(suffix) or Fraction(0))
-        faults = _faults(plan, partner)
+        faults = _faults(plan, partner, suffix)
         repacked = codec in _REPACKED and (info.container == "mpegts") != (suffix in TRANSPORT_STREAM)
         if not piece:
             faults += _content_faults(plan, old[plan.stream.index], new[partner.index], slack, repacked)
@@ -82,11 +82,11 @@ def _language(stream: StreamInfo) -> str:
     return stream.language or "und"
 
 
-def _faults(plan: StreamPlan, partner: StreamInfo) -> list[str]:
+def _faults(plan: StreamPlan, partner: StreamInfo, suffix: str) -> list[str]:
     source, faults = plan.stream, []
-    if _language(source) not in ("und", _language(partner)):
+    if written_language(source, suffix) not in (None, "und", _language(partner)):
         faults.append(f"its language is {_language(partner)}")
-    if lost := set(source.dispositions) - set(partner.dispositions):
+    if lost := held_marks(source, suffix) - set(partner.dispositions):
         faults.append(f"it is not marked {', '.join(sorted(lost))}")
     if source.title and partner.title not in (source.title, None):
         faults.append(f"its title is '{partner.title}'")
@@ -145,13 +145,18 @@ def compare_chapters(info: FilmInfo, made: FilmInfo, without: str) -> list[Findi
     return [Finding("chapters", str(len(old)), str(len(new)), "differs" if faults else "same", "; ".join(faults))]
 
 
-def compare_tags(info: FilmInfo, made: FilmInfo) -> list[Finding]:
-    """The container's tags: every one of the source's is in the output, unless that is pictures, which have none."""
-    if made.sequence is not None:
-        verdict, note = ("stated", NO_TAGS) if info.container_tags else ("same", "")
+def compare_tags(info: FilmInfo, made: FilmInfo, without: str, piece: bool) -> list[Finding]:
+    """The container's tags: every one of the source's is in the output; but a piece has a time code of its own.
+
+    Args:
+        without: why the output has none; empty: it has those of the source.
+    """
+    if without:
+        verdict, note = ("stated", without) if info.container_tags else ("same", "")
         return [Finding("tags", str(len(info.container_tags)), "0", verdict, note)]
     old, new = ({name.lower(): value for name, value in each.container_tags} for each in (info, made))
-    wanted = {name: value for name, value in old.items() if name not in _OF_THE_FILE}
+    own = _OF_THE_FILE | {"timecode"} if piece else _OF_THE_FILE
+    wanted = {name: value for name, value in old.items() if name not in own}
     lost = [
         f"{name} is '{new[name]}'" if name in new else f"{name} is missing"
         for name in wanted

@@ -12,7 +12,7 @@ from typing import Any
 from vidcolor.config import RunOptions
 from vidcolor.errors import UsageError
 from vidcolor.film.plan import piece_of
-from vidcolor.film.verify.beside import NO_TAGS, compare_chapters, compare_streams, compare_tags
+from vidcolor.film.verify.beside import compare_chapters, compare_streams, compare_tags
 from vidcolor.film.verify.finding import Finding
 from vidcolor.film.verify.frames import Clock, Numbering, compare_frames
 from vidcolor.film.verify.luma import judge_luma
@@ -24,6 +24,7 @@ from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import FilmInfo, matrix_code, probe
 from vidcolor.media.sequence_source import read_film
 from vidcolor.media.sequences import is_pattern
+from vidcolor.media.streams import TRANSPORT_STREAM
 from vidcolor.media.uncompressed import picture_encoding
 
 _H273 = "H.273 number"
@@ -86,9 +87,11 @@ def verify(
     ]
     findings += compare_picture(info, made, encoding)
     findings += compare_streams(info, made, piece is not None)
-    without = NO_TAGS if made.sequence else "a piece has none" if piece else ""
-    findings += compare_chapters(info, made, without)
-    findings += compare_tags(info, made)
+    without = "pictures hold none of a film" if made.sequence else ""
+    if output.suffix.lower() in TRANSPORT_STREAM:
+        without = "transport streams have no place for them"
+    findings += compare_chapters(info, made, without or ("a piece has none" if piece else ""))
+    findings += compare_tags(info, made, without, piece is not None)
     return Verification(source, output, tuple(findings))
 
 
