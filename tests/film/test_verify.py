@@ -256,6 +256,13 @@ def test_sound_whose_last_packet_has_no_duration_conforms_and_is_missed_where_it
     assert {what for what in different(source, cut) if what.startswith("audio")} == {"audio stream 1 (eng)"}
 
 
+def test_sound_of_an_mp4_conforms_in_a_transport_stream(rich, tmp_path):
+    source = tmp_path / "film.mp4"
+    bare = ("-map_chapters", "-1", "-map_metadata", "-1", "-c:v", "copy", "-c:a", "aac")
+    ffmpeg("-i", rich, "-map", "0:v", "-map", "0:a:0", *bare, "-t", "1.5", source)
+    assert not different(source, colour(source, tmp_path / "out.ts"))
+
+
 def test_a_truncated_output_is_noticed(pair, tmp_path):
     source, good = pair
     data = good.read_bytes()

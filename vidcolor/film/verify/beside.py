@@ -95,7 +95,8 @@ def _faults(plan: StreamPlan, partner: StreamInfo, suffix: str) -> list[str]:
 
 def _content_faults(plan: StreamPlan, old: Content, new: Content, slack: Fraction, repacked: bool) -> list[str]:
     faults = []
-    loose = old.open_ended or new.open_ended  # Matroska does not say it of ALAC
+    # Matroska does not say how long ALAC's last packet is, MP4 says of sound how much of it is heard, MPEG-TS all.
+    loose = old.open_ended or new.open_ended or plan.stream.kind == "audio"
     last = ("has its last packet", old.last, new.last) if loose else ("ends", old.end, new.end)
     for what, before, after in (("begins", old.start, new.start), last):
         if plan.action != "attach" and before is not None and (after is None or abs(before - after) > slack):
