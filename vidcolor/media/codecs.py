@@ -7,6 +7,7 @@ from dataclasses import dataclass
 FILM_SUFFIXES = frozenset((
     ".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".m2ts", ".mts",
     ".mxf", ".nut", ".gif", ".ogv", ".flv", ".wmv", ".asf", ".3gp", ".3g2", ".dv", ".y4m", ".rm", ".wtv",
+    ".ivf", ".h264", ".264", ".h265", ".265", ".hevc",
 ))  # fmt: skip
 
 
