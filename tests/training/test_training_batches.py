@@ -128,8 +128,9 @@ def test_lab_is_that_of_color_lab():
     rgb[0, 0, :4] = np.array([0, 0.001, 0.04045, 1])[:, None]
     light, ab = lab.srgb_to_lab(torch.from_numpy(rgb.transpose(0, 3, 1, 2)))
     expected = srgb_to_lab(rgb)
-    np.testing.assert_allclose(light.numpy(), expected[..., 0], atol=1e-9)
-    np.testing.assert_allclose(ab.permute(0, 2, 3, 1).numpy(), expected[..., 1:], atol=1e-9)
+    # The pieces of sRGB's curve miss each other by 2e-9 of linear light; here they are joined without a step.
+    np.testing.assert_allclose(light.numpy(), expected[..., 0], atol=5e-6)
+    np.testing.assert_allclose(ab.permute(0, 2, 3, 1).numpy(), expected[..., 1:], atol=5e-6)
     single, _ = lab.srgb_to_lab(torch.from_numpy(rgb.transpose(0, 3, 1, 2).astype(np.float32)))
     np.testing.assert_allclose(single.numpy(), expected[..., 0], atol=1e-4)
 
@@ -138,6 +139,6 @@ def test_lab_comes_back_as_srgb_and_what_does_not_fit_is_cut_but_for_a_fifth():
     rgb = np.random.default_rng(0).random((2, 9, 7, 3))
     light, ab = lab.srgb_to_lab(torch.from_numpy(rgb.transpose(0, 3, 1, 2)))
     back = lab.lab_to_srgb(light[:, None], ab)
-    np.testing.assert_allclose(back.permute(0, 2, 3, 1).numpy(), rgb, atol=1e-9)
+    np.testing.assert_allclose(back.permute(0, 2, 3, 1).numpy(), rgb, atol=1e-6)
     red = lab.lab_to_srgb(torch.tensor([[[[50.0]]]]), torch.tensor([[[[140.0]], [[60.0]]]]))[0, :, 0, 0]
     assert 1 < red[0] < 1.2 and -0.1 < red[1:].min() < 0
