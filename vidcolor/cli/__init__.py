@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
 import click
 
 from vidcolor import __version__
-from vidcolor.config import MAX_PIXELS
+from vidcolor.config import MAX_PIXELS, RES, RunOptions
 from vidcolor.errors import VidcolorError
 
 COMMANDS = {
@@ -80,6 +81,11 @@ def max_pixels_option(command: click.Command) -> click.Command:
     """--max-pixels, for every command that reads films."""
     words = "Refuse larger frames and pictures."
     return click.option("--max-pixels", default=MAX_PIXELS, show_default=True, help=words)(command)
+
+
+def res_option(words: str) -> Callable[[click.Command], click.Command]:
+    """--res in the range that `run` takes, with the words for its help."""
+    return click.option("--res", type=click.IntRange(*RES), default=RunOptions().res, show_default=True, help=words)
 
 
 def calibrate_option(command: click.Command) -> click.Command:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcolor.cli import calibrate_option, verbose_option
+from vidcolor.cli import calibrate_option, res_option, verbose_option
 from vidcolor.cli.bench_training import bench_training
 from vidcolor.cli.run import DEFAULTS
-from vidcolor.config import RES
 from vidcolor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,13 +25,7 @@ PAPERS_MODEL = "resnet38"  # whose speed Table 1 states
 @click.command("bench")
 @click.option("--model", default=DEFAULTS["model"], show_default=True, help="Network; see: vidcolor models.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Your own weights (ONNX from: vidcolor export).")
-@click.option(
-    "--res",
-    type=click.IntRange(*RES),
-    default=DEFAULTS["res"],
-    show_default=True,
-    help="Side of the network's picture, pixels.",
-)
+@res_option("Side of the network's picture, pixels.")
 @click.option(
     "--backend",
     default="all",

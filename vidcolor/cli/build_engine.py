@@ -8,22 +8,15 @@ from pathlib import Path
 
 import click
 
-from vidcolor.cli import calibrate_option, verbose_option
+from vidcolor.cli import calibrate_option, res_option, verbose_option
 from vidcolor.cli.run import DEFAULTS
-from vidcolor.config import RES
 from vidcolor.errors import UsageError
 
 
 @click.command("build-engine")
 @click.option("--model", default=DEFAULTS["model"], show_default=True, help="Network; see: vidcolor models.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Your own weights (ONNX from: vidcolor export).")
-@click.option(
-    "--res",
-    type=click.IntRange(*RES),
-    default=DEFAULTS["res"],
-    show_default=True,
-    help="Short side of what the network sees, pixels.",
-)
+@res_option("Short side of what the network sees, pixels.")
 @click.option("--size", help="WIDTHxHEIGHT of the network's picture, for a profile with exact shapes. [res × res]")
 @click.option("--batch", help="Least, usual, most pictures in a batch: 1,8,32. [the profile's]")
 @click.option("--precision", help="fp32, fp16, int8 or fp8. [the profile's]")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcolor.cli import verbose_option
-from vidcolor.config import RES
+from vidcolor.cli import res_option, verbose_option
 from vidcolor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,13 +28,7 @@ if TYPE_CHECKING:
     help="Your own weights; once for each network, in order.",
 )
 @click.option("--backend", default="auto", show_default=True, help="Runtime; see: vidcolor doctor.")
-@click.option(
-    "--res",
-    default=144,
-    show_default=True,
-    type=click.IntRange(*RES),
-    help="Size that pictures are measured at, pixels.",
-)
+@res_option("Size that pictures are measured at, pixels.")
 @click.option("--keep-aspect", is_flag=True, help="Bring the short side to --res instead of squashing to a square.")
 @click.option(
     "--saturation", default=1.0, show_default=True, type=click.FloatRange(0, 4), help="Factor on the colours."
