@@ -263,6 +263,15 @@ def test_sound_of_an_mp4_conforms_in_a_transport_stream(rich, tmp_path):
     assert not different(source, colour(source, tmp_path / "out.ts"))
 
 
+def test_sound_that_becomes_other_pcm_is_held_to_its_samples(rich, tmp_path):
+    source, bad = tmp_path / "s8.mov", tmp_path / "bad.mkv"
+    ffmpeg("-i", rich, "-map", "0:v", "-map", "0:a:0", "-c:v", "copy", "-c:a", "pcm_s8", source)
+    good = colour(source, tmp_path / "good.mkv", codec="ffv1")
+    assert not different(source, good)
+    ffmpeg("-i", good, "-map", "0", "-c", "copy", "-c:a", "pcm_u8", "-af", "volume=0.9", bad)
+    assert different(source, bad) == {"audio stream 1 (eng)"}
+
+
 def test_a_truncated_output_is_noticed(pair, tmp_path):
     source, good = pair
     data = good.read_bytes()

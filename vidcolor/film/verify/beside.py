@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from vidcolor.film.verify.finding import Finding
-from vidcolor.media.contents import Content, read_contents
+from vidcolor.media.contents import Content, read_contents, samples_of
 from vidcolor.media.formats import tick
 from vidcolor.media.probe import FilmInfo, StreamInfo
 from vidcolor.media.stream_labels import held_marks, written_language
@@ -40,9 +40,13 @@ def compare_streams(info: FilmInfo, made: FilmInfo, piece: bool) -> list[Finding
             continue
         slack = max(_base(plan.stream), _base(partner), tick(suffix) or Fraction(0))
         faults = _faults(plan, partner, suffix)
-        repacked = codec in _REPACKED and (info.container == "mpegts") != (suffix in TRANSPORT_STREAM)
+        crosses = (info.container == "mpegts") != (suffix in TRANSPORT_STREAM)
+        repacked = crosses and codec in _REPACKED
         if not piece:
-            faults += _content_faults(plan, old[plan.stream.index], new[partner.index], slack, repacked)
+            faults += _content_faults(plan, old[plan.stream.index], new[partner.index], slack, crosses)
+            if plan.action == "convert" and plan.stream.kind == "audio":
+                same = samples_of(info, plan.stream.index) == samples_of(made, partner.index)
+                faults += [] if same else ["its samples are not the source's"]
         content = new[partner.index]
         words = f"{partner.codec}, {content.packets} packets"
         verdict = "differs" if faults else "stated" if plan.note else "same"
@@ -93,15 +97,20 @@ def _faults(plan: StreamPlan, partner: StreamInfo, suffix: str) -> list[str]:
     return faults
 
 
-def _content_faults(plan: StreamPlan, old: Content, new: Content, slack: Fraction, repacked: bool) -> list[str]:
+def _content_faults(plan: StreamPlan, old: Content, new: Content, slack: Fraction, crosses: bool) -> list[str]:
+    """What is wrong with what a stream holds.
+
+    Args:
+        crosses: it went into MPEG-TS or out of it.
+    """
     faults = []
     # Matroska does not say how long ALAC's last packet is, MP4 says of sound how much of it is heard, MPEG-TS all.
-    loose = old.open_ended or new.open_ended or plan.stream.kind == "audio"
+    loose = old.open_ended or new.open_ended or (crosses and plan.stream.kind == "audio")
     last = ("has its last packet", old.last, new.last) if loose else ("ends", old.end, new.end)
     for what, before, after in (("begins", old.start, new.start), last):
         if plan.action != "attach" and before is not None and (after is None or abs(before - after) > slack):
             faults.append(f"it {what} at {_seconds(after)}, not at {_seconds(before)}")
-    if repacked:
+    if crosses and plan.stream.codec in _REPACKED:
         return faults if old.packets == new.packets else [*faults, "it has another number of packets"]
     if plan.action != "convert" and old.digest != new.digest:
         faults.append("its bytes are not the source's")

@@ -70,19 +70,6 @@ def judge_luma(
         first = float(unequal[0] * info.time_base)
         note = f"the first that is not is at {first:.4f} s of the source"
         return Finding("luma", source, f"{pairs - len(unequal)} equal bit for bit", "differs", note)
-    return _judge_lossy(info, made, clock, encoding, tally, threads, on_damage, progress)
-
-
-def _judge_lossy(
-    info: FilmInfo,
-    made: FilmInfo,
-    clock: Clock,
-    encoding: Encoding,
-    tally: Tally,
-    threads: int,
-    on_damage: str,
-    progress: Progress,
-) -> Finding:
     wanted = [pts for pts, _ in tally.errors]
 
     def beside(chroma: Chroma, kind: str, margin: float) -> Finding:
