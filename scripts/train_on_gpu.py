@@ -87,7 +87,7 @@ def main(
         )
         finish = ["--loss", "decibel-vivid", "--cooldown", 1, "--whole", 0.9, "--start-from", first / "last.pt"]
         train(second, [*places, *kind, *finish], max(1, round(count * FINISH)), recipe["warmup"])
-        vidcolor("export", second / "last.pt", output / f"{model}.onnx")
+        vidcolor("export", second / "last.pt", output / f"{model}.onnx", "--overwrite")
         click.echo(f"{model}: {output / model}.onnx after {(time.monotonic() - began) / 60:.1f} minutes", err=True)
 
 

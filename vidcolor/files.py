@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vidcolor.errors import UsageError
+
 
 def sync_folder(folder: Path) -> None:
     """Make renames in `folder` durable."""
@@ -17,6 +19,23 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def check_place(path: Path, overwrite: bool) -> None:
+    """Refuse a place for a file before the work for it is done.
+
+    Raises:
+        UsageError: something is there and may not be replaced, or the folder is missing or not writable.
+    """
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists already", "it was not touched", "Add --overwrite, or give another name.")
+    folder = path.parent
+    if not folder.is_dir():
+        if folder.exists():
+            raise UsageError(f"cannot write {path}", f"{folder} is no folder", "Give another place.")
+        raise UsageError(f"cannot write {path}", f"there is no folder {folder}", f"Make it: mkdir -p {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write {path}", f"the folder {folder} is not writable", "Give another place.")
 
 
 @contextmanager

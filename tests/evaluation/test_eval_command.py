@@ -83,6 +83,8 @@ def test_two_weights_of_one_network_in_one_table(pictures, tmp_path):
         (["{set}", "--model", "lite,auto"], "twice"),
         (["{set}", "--json", "--csv"], "--json and --csv"),
         (["{set}", "--sheet", "{set}/no/such/sheet.png"], "there is no folder"),
+        (["{set}", "--sheet", "{set}/0.png"], "0.png exists already: it was not touched"),
+        (["{set}", "--html", "{set}/1.png"], "1.png exists already: it was not touched"),
         (["{set}", "--labels", "labels.csv"], "no classifier"),
     ],
 )

@@ -62,6 +62,19 @@ def test_export_writes_a_card_without_paths(quick_exporter, checkpoint, photogra
     assert card["training"]["loss"] == "chroma-weighted" and str(photographs) not in json.dumps(card)
 
 
+@pytest.mark.parametrize("there", ["net.onnx", "net.json"])
+def test_weights_are_not_replaced_unasked(quick_exporter, checkpoint, tmp_path, capsys, there):
+    (tmp_path / there).write_bytes(b"mine")
+    command = ["export", str(checkpoint), str(tmp_path / "net.onnx")]
+    with pytest.raises(SystemExit) as leaving:
+        main(command)
+    assert leaving.value.code == 2 and f"{there} exists already" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {there: b"mine"}
+    with pytest.raises(SystemExit) as leaving:
+        main([*command, "--overwrite"])
+    assert leaving.value.code == 0 and find_weights(SPEC, tmp_path / "net.onnx").card["steps"] == 12
+
+
 def test_int8_answers_nearly_the_same(samples, tmp_path, monkeypatch):
     """With the shipped weights, whose graph our exporter wrote, run by torch; on frames of the sample film."""
     pytest.importorskip("nncf")

@@ -88,6 +88,11 @@ def res_option(words: str) -> Callable[[click.Command], click.Command]:
     return click.option("--res", type=click.IntRange(*RES), default=RunOptions().res, show_default=True, help=words)
 
 
+def overwrite_option(command: click.Command) -> click.Command:
+    """--overwrite, for every command that writes files the user names."""
+    return click.option("--overwrite", is_flag=True, help="Replace existing output.")(command)
+
+
 def calibrate_option(command: click.Command) -> click.Command:
     """--calibrate FOLDER, for every command that makes int8 and fp8."""
     folder = click.Path(path_type=Path, exists=True, file_okay=False)

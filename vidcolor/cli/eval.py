@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcolor.cli import res_option, verbose_option
+from vidcolor.cli import overwrite_option, res_option, verbose_option
 from vidcolor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write a PNG: grey, ours, truth; worst and best.",
 )
+@overwrite_option
 @click.option("--threads", type=click.IntRange(1), help="Threads to use. [one for every core]")
 @verbose_option
 def command(
@@ -100,7 +101,7 @@ def _measure_film(
     from vidcolor.cli.eval_film import measure_film
     from vidcolor.config import RunOptions
 
-    for name in ("keep_aspect", "classifier", "labels", "html", "sheet"):
+    for name in ("keep_aspect", "classifier", "labels", "html", "sheet", "overwrite"):
         if options.pop(name):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"cannot use {option} with a film", "it is for pictures", "Leave it out.")
@@ -137,15 +138,17 @@ def _measure(
     labels: Path | None,
     html: Path | None,
     sheet: Path | None,
+    overwrite: bool,
     threads: int | None,
 ) -> Report:
     from vidcolor.evaluation.report import Report, to_html
     from vidcolor.evaluation.sheet import encode_png, sheet_of
     from vidcolor.evaluation.stills import measure
     from vidcolor.evaluation.summary import summarise
-    from vidcolor.files import write_whole
+    from vidcolor.files import check_place, write_whole
 
-    _check_outputs(html, sheet)
+    for output in filter(None, (html, sheet)):
+        check_place(output, overwrite)  # before minutes of work, not after
     threads = threads or os.cpu_count() or 1
     _use_threads(threads)
     colours, opened = _open_networks(model.split(","), weights, backend, saturation, threads)
@@ -169,13 +172,6 @@ def _measure(
     if html:
         write_whole(html, to_html(report, png).encode())
     return report
-
-
-def _check_outputs(*paths: Path | None) -> None:
-    """Before minutes of work, not after."""
-    for path in paths:
-        if path and not path.parent.is_dir():
-            raise UsageError(f"cannot write {path}", f"there is no folder {path.parent}", "Make it first.")
 
 
 def _use_threads(threads: int) -> None:

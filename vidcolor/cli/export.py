@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidcolor.cli import verbose_option
-from vidcolor.errors import ModelError, UsageError
+from vidcolor.cli import overwrite_option, verbose_option
+from vidcolor.errors import ModelError
+from vidcolor.files import check_place
+from vidcolor.models.weights import card_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,13 +36,20 @@ if TYPE_CHECKING:
 @click.option(
     "--card", type=click.Path(exists=True, path_type=Path), help="JSON with more facts for the weights' card."
 )
+@overwrite_option
 @verbose_option
 def command(
-    checkpoint: Path, onnx: Path, precision: str, data: tuple[Path, ...], card: Path | None, verbose: bool
+    checkpoint: Path,
+    onnx: Path,
+    precision: str,
+    data: tuple[Path, ...],
+    card: Path | None,
+    overwrite: bool,
+    verbose: bool,
 ) -> None:
     """Turn a training CHECKPOINT into ONNX weights and their card, checked against torch before they are written."""
-    if not onnx.parent.is_dir():
-        raise UsageError(f"cannot write {onnx}", f"there is no folder {onnx.parent}", "Make it first.")
+    for output in (onnx, card_path(onnx)):
+        check_place(output, overwrite)
     try:
         from vidcolor.training.checkpoint import load_checkpoint
         from vidcolor.training.export import export

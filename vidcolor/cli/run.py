@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import click
 
-from vidcolor.cli import max_pixels_option, verbose_option
+from vidcolor.cli import max_pixels_option, overwrite_option, verbose_option
 from vidcolor.config import DECODERS, ON_DAMAGE, PROTOCOLS, STDOUT_FORMATS, RunOptions, WorkOptions
 from vidcolor.errors import UsageError
 from vidcolor.media.address import STANDARD_OUTPUT, Source, source_of
@@ -134,7 +134,7 @@ class Rate(click.ParamType):
     "--no-resume", is_flag=True, help="Begin again: delete the chunks that an earlier run of this job finished."
 )
 @click.option("--keep-work", is_flag=True, help="Leave the work folder when the film is finished.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+@overwrite_option
 @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Events as one JSON object a line on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")

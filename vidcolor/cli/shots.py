@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from vidcolor.cli import max_pixels_option, verbose_option
+from vidcolor.cli import max_pixels_option, overwrite_option, verbose_option
 from vidcolor.errors import MediaError, UsageError
 
 Event = dict[str, Any]
@@ -23,7 +23,7 @@ Event = dict[str, Any]
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a shot on standard output, as they are found.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output.")
 @click.option("--edl", type=click.Path(path_type=Path), metavar="FILE", help="Also write an edit list (CMX3600).")
-@click.option("--overwrite", is_flag=True, help="Replace an existing FILE.")
+@overwrite_option
 @click.option("--threads", type=click.IntRange(1), help="Threads to use. [one for every core]")
 @max_pixels_option
 @verbose_option

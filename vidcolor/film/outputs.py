@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from fractions import Fraction
 from pathlib import Path
 
 from vidcolor.errors import UsageError
+from vidcolor.files import check_place
 from vidcolor.film.work import work_beside
 from vidcolor.media.address import Address, Source
 from vidcolor.media.codecs import FILM_SUFFIXES
@@ -123,12 +123,4 @@ def check_output(source: Source, output: Path, overwrite: bool) -> None:
         for folder in work_beside(output):  # of a job that was stopped, or killed just after the film was finished
             next_step += f" There is earlier work beside it; to remove that: rm -r {shlex.quote(str(folder))}"
         raise OutputExists(output, next_step)
-    folder = output.parent
-    if not folder.is_dir():
-        if folder.exists():
-            raise UsageError(f"cannot write {output}", f"{folder} is no folder", "Give another place with -o.")
-        raise UsageError(f"cannot write {output}", f"there is no folder {folder}", f"Make it: mkdir -p {folder}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(
-            f"cannot write {output}", f"the folder {folder} is not writable", "Give another place with -o."
-        )
+    check_place(output, overwrite)

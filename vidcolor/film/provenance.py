@@ -10,8 +10,7 @@ from typing import Any
 
 from vidcolor import __version__
 from vidcolor.config import RunOptions
-from vidcolor.errors import UsageError
-from vidcolor.files import sha256, write_whole
+from vidcolor.files import check_place, sha256, write_whole
 from vidcolor.film.disk import told_when_full
 from vidcolor.film.journal import ChunkRecord
 from vidcolor.film.plan import Plan
@@ -32,9 +31,8 @@ def check_sidecar(target: Path, options: RunOptions, overwrite: bool) -> None:
     Raises:
         UsageError: there is one already.
     """
-    path = sidecar(target)
-    if options.provenance and path.exists() and not overwrite:
-        raise UsageError(f"{path} exists already", "it was not touched", "Add --overwrite, or move it away.")
+    if options.provenance:
+        check_place(sidecar(target), overwrite)
 
 
 def write_record(
