@@ -201,6 +201,12 @@ def test_y4m_refuses_a_film_that_is_not_of_constant_rate(uneven):
     assert "--stdout-format nut" in last_line(result)
 
 
+def test_a_format_of_standard_output_is_refused_where_nothing_goes_there(uneven, tmp_path):
+    result = vidcolor(uneven, "-o", tmp_path / "out.mkv", "--stdout-format", "y4m")
+    assert result.returncode == 2 and "--stdout-format needs -o -" in last_line(result)
+    assert not (tmp_path / "out.mkv").exists()
+
+
 def test_a_piece_of_a_file_goes_into_a_pipe_with_its_sound(with_sound, tmp_path):
     out = tmp_path / "out.nut"
     out.write_bytes(vidcolor(with_sound, "-o", "-", "--start", "1", "--end", "2").stdout)

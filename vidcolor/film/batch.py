@@ -124,6 +124,8 @@ class _Made:
 
 def _way_of(source: Source, output: Path | None, work: WorkOptions, options: RunOptions) -> Callable[..., Event]:
     """What colours `source`."""
+    if options.stdout_format != RunOptions().stdout_format and output != STANDARD_OUTPUT:
+        raise UsageError("--stdout-format needs -o -", "nothing goes to standard output", "Leave it out, or add -o -.")
     if is_stream(source, output):
         if options.verify:
             raise UsageError("--verify needs files", "a pipe cannot be read again", "Leave it out, or use files.")
