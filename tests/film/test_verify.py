@@ -256,6 +256,17 @@ def test_sound_whose_last_packet_has_no_duration_conforms_and_is_missed_where_it
     assert {what for what in different(source, cut) if what.startswith("audio")} == {"audio stream 1 (eng)"}
 
 
+def test_vorbis_whose_end_is_cut_off_conforms_in_matroska_and_is_missed_where_more_is_gone(rich, tmp_path):
+    """Ogg says of the last packet how long it is heard, Matroska how long it is."""
+    source, cut = tmp_path / "film.ogv", tmp_path / "cut.mkv"
+    kept = ("-map", "0:v", "-map", "0:a:0", "-map_chapters", "-1", "-map_metadata", "-1", "-t", "1.503")
+    ffmpeg("-i", rich, *kept, "-c:v", "libtheora", "-c:a", "libvorbis", source)
+    good = colour(source, tmp_path / "good.mkv", codec="ffv1")
+    ffmpeg("-i", good, "-t", "1.4", "-i", good, "-map", "0:v", "-map", "1:a", "-c", "copy", cut)
+    assert not different(source, good)
+    assert {what for what in different(source, cut) if what.startswith("audio")} == {"audio stream 1"}
+
+
 def test_sound_of_an_mp4_conforms_in_a_transport_stream(rich, tmp_path):
     source = tmp_path / "film.mp4"
     bare = ("-map_chapters", "-1", "-map_metadata", "-1", "-c:v", "copy", "-c:a", "aac")

@@ -23,11 +23,11 @@ class Content:
     start: Fraction | None = None  # seconds
     end: Fraction | None = None
     last: Fraction | None = None  # when the last packet begins
-    open_ended: bool = False  # nothing says how long that one lasts
+    open_ended: bool = False  # nothing says how long that one lasts, or files differ on whether what is cut off counts
     cues: list[Fraction] = field(default_factory=list)  # of subtitles: when each begins
     _digest: Any = field(default_factory=hashlib.sha256)
 
-    def add(self, data: bytes, pts: int | None, duration: int | None, base: Fraction) -> None:
+    def add(self, data: bytes, pts: int | None, duration: int | None, base: Fraction, shortened: bool = False) -> None:
         self.packets += 1
         self._digest.update(data)
         if pts is not None:
@@ -35,7 +35,7 @@ class Content:
             self.start = time if self.start is None else min(self.start, time)
             self.end = end if self.end is None else max(self.end, end)
             if self.last is None or time >= self.last:
-                self.last, self.open_ended = time, not duration
+                self.last, self.open_ended = time, shortened or not duration
 
     @property
     def digest(self) -> str:
@@ -61,7 +61,8 @@ def read_contents(info: FilmInfo, indexes: list[int]) -> dict[int, Content]:
                 if not packet.size or (stream.name == "mov_text" and bytes(packet)[:2] == _NO_TEXT):
                     continue
                 content = contents[packet.stream_index]
-                content.add(bytes(packet), packet.pts, packet.duration, packet.time_base)
+                shortened = packet.has_sidedata("skip_samples")  # which Ogg takes off the duration, Matroska does not
+                content.add(bytes(packet), packet.pts, packet.duration, packet.time_base, shortened)
                 if stream.type == "subtitle" and packet.pts is not None:
                     content.cues.append(packet.pts * packet.time_base)
         except av.error.FFmpegError:
