@@ -242,6 +242,13 @@ def test_two_films_that_would_become_one_file_are_not_both_called_done(overwrite
     assert [p.name for p in out.iterdir()] == ["film.color.mp4"]
 
 
+def test_a_dry_run_into_a_folder_that_is_not_there_shows_the_plan_and_leaves_no_folder(short_film, tmp_path):
+    result = vidcolor_run("run", short_film, "-o", f"{tmp_path}/a/new/", "--dry-run", "--json")
+    assert result.returncode == 0, result.stderr
+    assert f"{tmp_path}/a/new/" in result.stdout
+    assert not (tmp_path / "a").exists()
+
+
 def test_a_slash_at_the_end_means_a_folder(short_film, tmp_path):
     result = vidcolor_run("run", short_film, "-o", f"{tmp_path}/new/")
     assert result.returncode == 0, result.stderr

@@ -47,14 +47,14 @@ def run_batch(
     """
     films: list[dict[str, Any]] = []
     codes: list[int] = []
-    stopped = "interrupted"
+    stopped, new_folders = "interrupted", []
     try:
         options.validate()
         refuse_several(inputs, output)
         sources = expand_inputs(inputs, options.rate)
         many = into_folder or len(sources) > 1 or any(holds_many(path, options.rate) for path in inputs)
         if many and output is not None:
-            _make_folder(output, into_folder, dry_run)
+            new_folders = _make_folder(output, into_folder)
         made = _Made(report, several=len(sources) > 1)
         for source in sources:
             way = _way_of(source, output, work, options)
@@ -78,6 +78,8 @@ def run_batch(
         codes.append(getattr(failure, "exit_code", 1))
         raise
     finally:
+        for folder in new_folders if dry_run else ():
+            folder.rmdir()
         summary = summary_event(films, stopped, codes)
         report(summary)
     return summary
@@ -137,7 +139,8 @@ def _way_of(source: Source, output: Path | None, work: WorkOptions, options: Run
     return colour_still if still else partial(colour_film, work=work)
 
 
-def _make_folder(output: Path, named_as_folder: bool, dry_run: bool) -> None:
+def _make_folder(output: Path, named_as_folder: bool) -> list[Path]:
+    """Make the folder of the outputs. Returns the folders that were not there, the innermost first."""
     if is_pattern(output):
         raise UsageError(
             f"-o {output} is the pattern of one sequence", "there are several inputs", "Give a folder with -o."
@@ -147,8 +150,9 @@ def _make_folder(output: Path, named_as_folder: bool, dry_run: bool) -> None:
     if not output.exists() and not named_as_folder and output.suffix.lower() in FILM_SUFFIXES | PICTURE_SUFFIXES:
         why = "several inputs need a folder, and that is the name of a file"
         raise UsageError(f"-o {output} cannot be meant", why, f"Give a folder; if that is one: -o {output}/")
-    if not dry_run:
-        output.mkdir(parents=True, exist_ok=True)
+    new = [folder for folder in (output, *output.parents) if not folder.exists()]
+    output.mkdir(parents=True, exist_ok=True)
+    return new
 
 
 def _explained(error: VidcolorError | OSError, source: Source) -> VidcolorError:
