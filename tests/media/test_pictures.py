@@ -151,6 +151,17 @@ def test_what_cannot_be_read(tmp_path):
     cv2.imwritemulti(str(tmp_path / "pages.tif"), [GREY, GREY])
     with pytest.raises(MediaError, match="2 pages"):
         read_picture(tmp_path / "pages.tif")
+
+
+@pytest.mark.parametrize("suffix", ["webp", "png"])
+def test_an_animation_is_refused_and_its_first_picture_alone_is_not(suffix, tmp_path):
+    moving, still = tmp_path / f"moving.{suffix}", tmp_path / f"still.{suffix}"
+    first, second = Image.fromarray(RGB), Image.fromarray(255 - RGB)
+    first.save(moving, save_all=True, append_images=[second], duration=40)
+    first.save(still)
+    with pytest.raises(MediaError, match="an animation"):
+        read_picture(moving)
+    assert read_picture(still).luma.shape == GREY.shape
     cv2.imwrite(str(tmp_path / "float.tif"), GREY.astype(np.float32))
     with pytest.raises(MediaError, match="float32"):
         read_picture(tmp_path / "float.tif")

@@ -62,7 +62,7 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
 
     Raises:
         UsageError: there is no such file, or it is a folder.
-        MediaError: it cannot be read, has several pages, or is too large.
+        MediaError: it cannot be read, has several pages, is an animation, or is too large.
     """
     what = f"cannot read {path}"
     if not path.exists():
@@ -75,6 +75,8 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         raise MediaError(what, error.strerror or str(error)) from error
     if not data:
         raise MediaError(what, "the file is empty (0 bytes)", "Copy it again from where it came.")
+    if _is_animation(data):
+        raise MediaError(what, "it is an animation, more than one picture", "Save it as a film, or as one picture.")
     check_size(path, *_header_size(data), max_pixels)
     pixels, kinds, blocks = _decode(what, data)
     if pixels.ndim == 3 and pixels.shape[2] == 3:
@@ -88,6 +90,12 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     if labels.alpha:
         dropped.append("the alpha channel (transparency) is dropped")
     return Picture(luma, coloured, data[12:16] == b"VP8L", metadata, labels, tuple(dropped))
+
+
+def _is_animation(data: bytes) -> bool:
+    """Whether a WebP or a PNG says of itself that it moves."""
+    webp = data[8:16] == b"WEBPVP8X" and bool(data[20:21]) and bool(data[20] & 0x02)
+    return webp or (data.startswith(b"\x89PNG") and b"acTL" in data[: data.find(b"IDAT")])
 
 
 def _is_coloured(pixels: np.ndarray) -> bool:
