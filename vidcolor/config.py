@@ -18,6 +18,8 @@ STDOUT_FORMATS = ("auto", "nut", "y4m")
 PROTOCOLS = ("http", "https", "crypto")
 """By which films can be read, if that is allowed, that are no files; crypto: playlists whose films are encrypted."""
 
+LATEST = 10**7  # seconds: no film lasts four months, and what is far beyond it fits no time stamp
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -77,6 +79,9 @@ class RunOptions:
         _within("--max-frames", self.max_frames, 1, 1 << 62)
         if self.rate is not None and not 0 < self.rate <= 1000:
             raise UsageError(f"--rate {float(self.rate):g} is out of range", "it can be up to 1000 frames a second")
+        for option, time in (("--start", self.start), ("--end", self.end)):
+            if time is not None and time > LATEST:
+                raise UsageError(f"{option} {float(time):g} is out of range", f"it can be up to {LATEST} seconds")
         if self.start is not None and self.start < 0:
             raise UsageError("--start is before the film's first frame", f"it is {float(self.start):g} s")
         if self.end is not None and self.end <= (self.start or 0):

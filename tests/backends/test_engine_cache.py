@@ -195,5 +195,9 @@ def test_the_shapes_of_any_admit_every_film(tmp_path):
         assert all(side % stride == 0 for shape in (shapes.least, shapes.usual, shapes.most) for side in shape[1:])
         for height, width in ((144, 144), (144, 192), (144, 256), (144, 336), (256, 144)):
             assert shapes.admit(1, height, width) and shapes.admit(32, height, width)
+        for height, width in ((144, 400), (144, 576), (576, 144)):  # wider than CinemaScope
+            assert shapes_for(profile, height, width, stride).admit(8, height, width)
+        for height, width in ((144, 400), (144, 576), (576, 144)):  # wider than CinemaScope
+            assert shapes_for(profile, height, width, stride).admit(8, height, width)
     exact = shapes_for(dataclasses.replace(profile, shapes="exact"), 144, 192, 16)
     assert exact.admit(8, 144, 192) and not exact.admit(8, 144, 208) and exact.spread() == 0

@@ -202,6 +202,19 @@ def test_shots_are_reported_where_they_are(samples, tmp_path):
     assert [s["start_time"] for s in shots if s["kind"] == "cut"][0] == pytest.approx(found[0] / 24)
 
 
+def test_shots_of_a_piece_have_the_film_s_times(samples, tmp_path):
+    shots = []
+    note = lambda e: shots.append(e["start_time"]) if e["type"] == "shot" else None
+    colour(samples / "film.mp4", tmp_path / "out.mp4", note, start=Fraction(1), end=Fraction(2), preset="ultrafast")
+    assert shots[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["start", "end"])
+def test_times_that_no_film_has_are_a_mistake_of_usage(name):
+    with pytest.raises(UsageError, match=f"--{name} 1e.30 is out of range"):
+        RunOptions(**{name: Fraction(10**30)}).validate()
+
+
 def test_the_same_job_twice_at_once_is_refused(piece, tmp_path):
     out = tmp_path / "out.mkv"
 

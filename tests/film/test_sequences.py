@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from vidcolor.config import RunOptions
+from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.film.run import colour_film
 
@@ -27,9 +27,10 @@ def ffmpeg(*arguments):
     return subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, arguments)], capture_output=True, check=True).stdout
 
 
-def colour(source, output, *, overwrite=False, report=lambda event: None, **options):
+def colour(source, output, *, overwrite=False, report=lambda event: None, work=WorkOptions(), **options):
     options = RunOptions(**{"rate": Fraction(24), **options})
-    return colour_film(Path(source), Path(output), False, options, overwrite=overwrite, dry_run=False, report=report)
+    ways = dict(overwrite=overwrite, dry_run=False, report=report, work=work)
+    return colour_film(Path(source), Path(output), False, options, **ways)
 
 
 def run(*arguments):
@@ -284,6 +285,30 @@ def test_a_picture_of_a_finished_chunk_that_changed_is_made_again(scans, tmp_pat
     colour(scans, tmp_path / "f.%04d.tif")
     assert (tmp_path / "f.0103.tif").read_bytes() == good
     assert len(hashes(tmp_path)) == FRAMES
+
+
+def test_finished_pictures_stay_whole_while_their_chunk_is_made_again(scans, tmp_path, monkeypatch):
+    """Kept work and the finished pictures are the same files by two names."""
+    out = tmp_path / "f.%04d.tif"
+    keep = dict(overwrite=True, work=WorkOptions(keep=True))
+    colour(scans / "scan.%06d.tif", out, **keep)
+    retouched = tmp_path / "f.0100.tif"
+    with retouched.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"?")
+    before = hashes(tmp_path, "f*")
+    written = []
+
+    def some(handle):
+        written.append(handle)
+        if len(written) > 10:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", some)
+    with pytest.raises(KeyboardInterrupt):
+        colour(scans / "scan.%06d.tif", out, **keep)
+    monkeypatch.undo()
+    assert hashes(tmp_path, "f*") == before and len(before) == FRAMES
 
 
 @pytest.mark.parametrize("links", [True, False])

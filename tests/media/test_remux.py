@@ -264,6 +264,20 @@ def test_piece(name, tmp_path):
     assert abs(heard[-1][0] - (begin + length)) < Fraction(1, 10)
 
 
+def test_a_piece_has_all_the_sound_of_its_frames_where_its_times_are_no_decimals(tmp_path):
+    """16 frames of 1/24 s from frame 16 on, which begins after 2/3 s; of the sound, a packet begins with each frame."""
+    path = tmp_path / "film.mov"
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=24:duration=2", "-f", "lavfi", "-i", "sine=d=2:r=48000")
+    ffmpeg(*picture, *X264, "-af", "asetnsamples=2000", "-c:a", "pcm_s16le", path)
+    tick = Fraction(1, 24) / run_identity(path, tmp_path).info.time_base
+    output = cut(run_identity(path, tmp_path), tmp_path, int(16 * tick), int(32 * tick))
+    heard = [tmp_path / name for name in ("source.raw", "piece.raw")]
+    for file, sound in zip((path, output), heard, strict=True):
+        ffmpeg("-i", file, "-map", "0:a", "-f", "s16le", sound)
+    samples = 2 * 48000 * 2 // 3  # bytes in 2/3 s
+    assert heard[1].read_bytes() == heard[0].read_bytes()[samples : 2 * samples]
+
+
 @pytest.mark.parametrize("suffix", [".mov", ".mkv"])
 @pytest.mark.parametrize(
     ("rate", "code", "expected"),

@@ -12,7 +12,7 @@ from vidcolor.files import cache_folder
 from vidcolor.models.base import PRECISIONS
 
 CHECKOUT = Path(__file__).parents[2] / "engines"
-WIDEST = 2.4  # long side over short side that an engine for any picture takes; CinemaScope is 2.39
+WIDEST = 2.4  # long side over short side that an engine for any picture takes at least; CinemaScope is 2.39
 USUAL = 4 / 3  # what it is tuned for: the shape of most black-and-white film
 Shape = tuple[int, int, int]  # pictures, height, width
 
@@ -87,7 +87,8 @@ def shapes_for(profile: Profile, height: int, width: int, stride: int) -> Shapes
     def side(factor: float) -> int:
         return -(-round(short * factor) // stride) * stride
 
-    return Shapes((least, short, short), (usual, short, side(USUAL)), (most, side(WIDEST), side(WIDEST)))
+    largest = max(side(WIDEST), height, width)
+    return Shapes((least, short, short), (usual, short, side(USUAL)), (most, largest, largest))
 
 
 def engine_folder() -> Path:

@@ -26,7 +26,7 @@ class Progress:
     def __call__(self, frame: LumaFrame, begins_shot: bool) -> None:
         source = self.plan.info.path
         if self.made == 0 or begins_shot:
-            seconds = float((frame.pts - self.plan.first_pts) * self.plan.info.time_base)
+            seconds = float((frame.pts - self.plan.info.start_pts) * self.plan.info.time_base)
             kind = "cut" if begins_shot else "start"
             self.report(
                 {"type": "shot", "input": str(source), "start_frame": self.frames, "start_time": seconds, "kind": kind}

@@ -74,7 +74,8 @@ class FrameWriter:
         if self._encoding.comment:
             data = with_words(bytes(data), self._encoding.comment)
         path = self._folder / f"{pts:012}{self._encoding.suffix}"
-        with open(path, "wb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, 0o666)) as file:
+        path.unlink(missing_ok=True)  # of a chunk that is made again: it may be the finished picture's other name
+        with path.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from math import lcm
+from math import floor, lcm
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
@@ -36,6 +36,7 @@ _STALE = frozenset(
     "BPS NUMBER_OF_BYTES _STATISTICS_WRITING_APP _STATISTICS_WRITING_DATE_UTC _STATISTICS_TAGS ENCODER ALPHA_MODE".split()
 )
 _SOURCE, _OUTPUT = "<source>", "<output>"  # stand for the names, which ffmpeg-python takes only if they are UTF-8
+_HAIR = 5e-7  # seconds: less than any stream's tick, more than what floating point is out by
 _MOVIE_TIMESCALE = (1 << 31) - 1  # the largest that MP4 edit lists can count in
 # Tags for which MP4 has fields of its own; any other needs the newer key-value form.
 _ITUNES = frozenset((
@@ -249,7 +250,7 @@ def _section(info: FilmInfo, piece: tuple[int, int | None] | None) -> dict[str, 
     if piece is None:
         return {}
     first, end = piece
-    options = {"seek_timestamp": 1, "ss": _decimal(first * info.time_base)}
+    options = {"seek_timestamp": 1, "ss": _decimal(Fraction(floor(first * info.time_base * 10**6), 10**6))}
     return options if end is None else {**options, "to": _decimal(end * info.time_base + 10)}
 
 
@@ -259,9 +260,10 @@ def _outside(info: FilmInfo, piece: tuple[int, int | None]) -> str:
     What ffmpeg's -ss and -to cut by when streams are copied with their times differs from version to version.
     """
     first, end = piece
-    limits = [f"lt(dts*tb\\,{_decimal(first * info.time_base)})"]
+    just_before = lambda pts: f"{float(pts * info.time_base) - _HAIR:.9f}"
+    limits = [f"lt(dts*tb\\,{just_before(first)})"]
     if end is not None:
-        limits.append(f"gte(dts*tb\\,{_decimal(end * info.time_base)})")
+        limits.append(f"gte(dts*tb\\,{just_before(end)})")
     return f"noise=drop={'+'.join(limits)}"
 
 
