@@ -29,17 +29,18 @@ def colorize_video(
 
     Args:
         source: the film; or its address, where `options.allow_protocol` holds the protocol.
-        output: the file to write; its suffix chooses the container.
+        output: the file to write; its suffix chooses the container. Or a folder that is there: NAME.color.EXT in it.
         options: how; see `vidcolor.config.RunOptions`.
         overwrite: replace `output` if it is there.
         report: called with every event (docs/json.md) while the work goes on.
         work: where unfinished work is kept, and whether a run goes on from it; see `vidcolor.config.WorkOptions`.
 
     Returns:
-        The film's entry of the summary: output, frames, seconds, fps, model, what was converted or damaged.
+        The `film` event (docs/json.md): output, frames, seconds, fps, model, what was converted or damaged.
 
     Raises:
-        vidcolor.errors.VidcolorError: what could not be done, why, and what to do next.
+        vidcolor.errors.VidcolorError: what could not be done, why, and what to do next. Where `options.verify` finds
+            that the film does not conform to its source, the film is finished and kept all the same.
     """
     options = options or RunOptions()
     options.validate()
@@ -57,10 +58,11 @@ def colorize_video(
 
 
 def colorize_image(picture: np.ndarray, options: RunOptions | None = None) -> np.ndarray:
-    """Colour a picture.
+    """Colour a picture. Every call opens the network anew; for many files `vidcolor run FOLDER` is as good.
 
     Args:
-        picture: (H, W) grey or (H, W, 3) R'G'B', of which the BT.709 luma is taken; uint8 or uint16, full range.
+        picture: (H, W) grey or (H, W, 3) R'G'B', of which the BT.709 luma is taken; uint8 or uint16 in the
+            machine's byte order, full range.
         options: how; `res`, `model`, `weights`, `backend`, `saturation` and `threads` count.
 
     Returns:
