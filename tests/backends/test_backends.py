@@ -87,6 +87,49 @@ def test_openvino_gives_no_answer_that_is_no_number(tmp_path):
     assert np.allclose(backend.start(np.ones((1, 1, 8, 12), np.float32))(), np.e)
 
 
+def openvino_whose_start_fails(weights, fails):
+    """One thread, whose every start fails as long as `fails` holds anything."""
+    from vidcolor.backends import openvino
+
+    backend = openvino.OpenVinoBackend(weights, 96, 64, 1, "fp32")
+
+    class Request:
+        def __init__(self, real):
+            self._real = real
+
+        def start_async(self, inputs):
+            if fails:
+                raise RuntimeError(fails.pop())
+            self._real.start_async(inputs)
+
+        def __getattr__(self, name):
+            return getattr(self._real, name)
+
+    backend._free = [Request(request) for request in backend._free]
+    return backend
+
+
+@pytest.mark.parametrize("words", ["Check failed\nno such tensor", ""])
+def test_openvino_that_does_not_start_says_why_and_goes_on(weights, words):
+    fails = [words] * 5
+    backend = openvino_whose_start_fails(weights, fails)
+    for _ in range(5):
+        with pytest.raises(BackendError, match=words.splitlines()[-1] if words else "no reason"):
+            backend.start(pictures(1))
+    results = [backend.start(pictures(1, seed)) for seed in range(backend.slots)]  # no slot was lost
+    assert all(np.isfinite(result()).all() for result in results)
+
+
+def test_more_batches_than_slots_wait_or_are_refused(backend):
+    results = [backend.start(pictures(1, seed)) for seed in range(backend.slots)]
+    try:
+        results.append(backend.start(pictures(1, backend.slots)))
+    except BackendError as error:
+        assert f"{backend.slots} batches are under way" in str(error)
+    for seed, result in enumerate(results):
+        assert np.array_equal(result(), backend.start(pictures(1, seed))())
+
+
 def test_the_backend_says_what_it_is(backend):
     assert backend.info.device and backend.info.precision.split()[0] in ("bf16", "fp16", "fp32")
 

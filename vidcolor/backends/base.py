@@ -28,17 +28,19 @@ class Backend(Protocol):
     """
 
     info: BackendInfo
-    slots: int  # batches that may be under way; starting one more waits for the oldest
+    slots: int  # batches that may be under way: take the oldest's result before one more is started
     batch: int  # pictures in one batch that suit it best; any other number works too. May fall when memory runs out
 
     def start(self, lightness: np.ndarray) -> Callable[[], np.ndarray]:
         """Begin to colour ``lightness`` (N, 1, H, W), float32, L* 0…100; the array may not change until the result is taken.
 
         Returns:
-            A function that waits for the result: ab (N, 2, h, w), float32, Lab units, owned by the caller.
+            A function, to be called once, that waits for the result: ab (N, 2, h, w), float32, Lab units, owned by the
+            caller.
 
         Raises:
-            BackendError: the runtime failed (from either call), or the answer is not finite.
+            BackendError: the runtime failed (from either call), the answer is not finite, or more than `slots` batches
+                are under way and the backend cannot wait by itself.
         """
 
 

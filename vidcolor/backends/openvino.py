@@ -59,16 +59,26 @@ class OpenVinoBackend:
         if not self._free:
             raise BackendError("OpenVINO has no free slot", f"{self.slots} batches are under way")
         request = self._free.pop()
-        shared = ov.Tensor(lightness, shared_memory=True)  # refers to the array's memory without keeping it alive
-        request.start_async([shared])
+        try:
+            # The tensor refers to the array's memory without keeping it alive.
+            request.start_async([ov.Tensor(lightness, shared_memory=True)])
+        except RuntimeError as error:
+            self._free.append(request)
+            raise _failure(error) from error
 
         def result(_kept: np.ndarray = lightness) -> np.ndarray:
             try:
                 request.wait()
                 return finite(np.array(request.get_output_tensor(0).data), self.info)
             except RuntimeError as error:
-                raise BackendError("OpenVINO failed during inference", str(error).strip().splitlines()[-1]) from error
+                raise _failure(error) from error
             finally:
                 self._free.append(request)
 
         return result
+
+
+def _failure(error: RuntimeError) -> BackendError:
+    return BackendError(
+        "OpenVINO failed during inference", (str(error).strip().splitlines() or ["it gave no reason"])[-1]
+    )
