@@ -96,24 +96,26 @@ def obtain(
 ) -> bytes:
     """The engine for batches of `count` pictures, built if need be; what happens is said.
 
-    A damaged engine is never run: it is replaced. An engine that cannot be written (a full disk) is used all the same.
+    A damaged engine is never run: it is replaced, and so is one that another process removes meanwhile. An engine that
+    cannot be written (a full disk) is used all the same.
 
     Raises:
         BackendError: it cannot be built.
     """
     folder = folder or engine_folder()
     wanted = order.key()
-    engine = engine_cache.find(folder, wanted, count, order.height, order.width)
-    if engine is not None:
-        try:
+    try:
+        engine = engine_cache.find(folder, wanted, count, order.height, order.width)
+        if engine is not None:
             engine.check()
             return engine.path.read_bytes()
-        except BackendError as error:
-            say(f"{error.what} ({error.why}); building it again")
-    else:
         differences = engine_cache.nearest(folder, wanted)
         reason = f"; the nearest one's {', '.join(differences[:3])}" if differences else ""
         say(f"building a TensorRT engine for {order.spec.name} once, kept for later runs{reason}")
+    except BackendError as error:
+        say(f"{error.what} ({error.why}); building it again")
+    except OSError as error:
+        say(f"the engine cannot be read ({error.strerror}: {error.filename}); building it again")
     data, key, report = make(_widened(order, count), folder, progress)
     try:
         engine_cache.store(folder, key, data, report)
@@ -123,7 +125,8 @@ def obtain(
 
 
 def _widened(order: Order, count: int) -> Order:
-    """The order with a profile that takes batches of `count`."""
-    least, usual, most = order.profile.batch
-    batch = (min(least, count), min(max(usual, least), max(most, count)), max(most, count))
-    return order if batch == order.profile.batch else replace(order, profile=replace(order.profile, batch=batch))
+    """The order with a profile that takes batches of `count`; one that did not take them is tuned for them."""
+    least, _, most = order.profile.batch
+    if least <= count <= most:
+        return order
+    return replace(order, profile=replace(order.profile, batch=(min(least, count), count, max(most, count))))
