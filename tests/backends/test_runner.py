@@ -22,9 +22,9 @@ def pictures(first, count):
     return levels + np.zeros((1, 1, HEIGHT, WIDTH), np.float32)
 
 
-def runner(batch, network=answer, sizes=(), slots=3, **limits):
+def runner(batch, network=answer, slots=3, **limits):
     said = []
-    made = Runner(RehearsalDevice(network, HEIGHT, WIDTH, **limits), batch, sizes, slots, said.append)
+    made = Runner(RehearsalDevice(network, HEIGHT, WIDTH, **limits), batch, slots, said.append)
     return made, said
 
 
@@ -87,14 +87,14 @@ def test_batches_overlap():
     assert [result()[0, 0, 0, 0] for result in results] == [1, 2, 3]
 
 
-def test_one_recording_for_every_slot_and_size():
-    backend, _ = runner(8, sizes=(1, 4))
+def test_one_recording_for_every_slot():
+    backend, _ = runner(8)
     for _ in range(3):
         run_through(backend, [1, 1, 1, 3, 4, 3, 5, 8, 8])
-    assert sorted(backend.device.recordings) == [1, 1, 1, 4, 4, 4, 8, 8, 8]
+    assert backend.device.recordings == [8, 8, 8]
 
 
-def test_with_one_size_every_picture_goes_the_same_way():
+def test_every_picture_goes_the_same_way():
     sizes = set()
 
     def network(lightness):

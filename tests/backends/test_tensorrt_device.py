@@ -68,10 +68,11 @@ class Context:
         self.engine, self.addresses, self.memory = engine, {}, 0
 
     def set_optimization_profile_async(self, index, stream):
-        return True
+        return self.engine.refuses != "profile"
 
     def set_tensor_address(self, name, address):
         self.addresses[name] = address
+        return self.engine.refuses != "address"
 
     def set_input_shape(self, name, shape):
         self.shape = shape
@@ -81,10 +82,13 @@ class Context:
         return 1000 * self.shape[0]
 
     def set_device_memory(self, address, size):
-        self.memory = size
+        if size < self.engine.least_memory:
+            self.engine.device.messages.errors.append(f"condition: size >= {self.engine.least_memory}")
+        else:
+            self.memory = size
 
     def execute_async_v3(self, stream):
-        assert self.memory >= 1000 * self.shape[0]
+        assert self.memory >= max(1000 * self.shape[0], self.engine.least_memory)
         count = self.shape[0]
         light = np.ctypeslib.as_array(
             ctypes.cast(self.addresses["lightness"], ctypes.POINTER(ctypes.c_float)), (self.shape)
@@ -100,9 +104,10 @@ class Context:
 
 class Engine:
     num_io_tensors = 2
+    device_memory_size_v2 = 50_000
 
-    def __init__(self, most=64):
-        self.most, self.sizes = most, []
+    def __init__(self, most=64, refuses="", least_memory=0):
+        self.most, self.refuses, self.least_memory, self.sizes = most, refuses, least_memory, []
 
     def get_tensor_name(self, index):
         return ("lightness", "ab")[index]
@@ -113,6 +118,39 @@ class Engine:
     def create_execution_context(self, strategy):
         return Context(self)
 
+    def create_runtime_config(self):
+        self.configs.append(Config(self))
+        return self.configs[-1]
+
+
+class Config:
+    """Of TensorRT-RTX: it takes what was compiled in earlier runs."""
+
+    def __init__(self, engine):
+        self.engine = engine
+
+    def set_execution_context_allocation_strategy(self, strategy):
+        assert strategy == 2
+
+    def create_runtime_cache(self):
+        return Kernels(self.engine)
+
+    def set_runtime_cache(self, kernels):
+        self.kernels = kernels
+        return self.engine.refuses != "kernels"
+
+
+class Kernels:
+    def __init__(self, engine):
+        self.engine, self.known = engine, b""
+
+    def deserialize(self, data):
+        self.known = data if data.startswith(b"compiled") else b""
+        return bool(self.known)
+
+    def serialize(self):
+        return self.known or b"compiled for %d" % max(self.engine.sizes)
+
 
 @pytest.fixture
 def make(monkeypatch):
@@ -121,16 +159,19 @@ def make(monkeypatch):
     monkeypatch.setattr(cuda, "destroy_graph", lambda graph: None)
     Memory.room, Memory.held = 10**9, 0
 
-    def device(engine):
+    def device(engine, name="tensorrt", kernels=None, runtime=None):
         logger = type("ILogger", (), {"Severity": SimpleNamespace(ERROR=1, INTERNAL_ERROR=0)})
-        runtime = SimpleNamespace(deserialize_cuda_engine=lambda data: engine)
+        found = SimpleNamespace(deserialize_cuda_engine=lambda data: engine)
         trt = SimpleNamespace(
             ILogger=logger,
-            Runtime=lambda log: runtime,
+            Runtime=runtime or (lambda log: found),
+            DynamicShapesKernelSpecializationStrategy=SimpleNamespace(EAGER=1),
             TensorIOMode=SimpleNamespace(INPUT="in"),
             ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED=2),
         )
-        return TensorRtDevice(Library("tensorrt", trt, "11"), b"engine", HEIGHT, WIDTH, STRIDE, "fp16")
+        made = TensorRtDevice(Library(name, trt, "11"), b"engine", HEIGHT, WIDTH, STRIDE, "fp16", kernels)
+        engine.device, engine.configs = made, []
+        return made
 
     return device
 
@@ -141,10 +182,10 @@ def pictures(count):
 
 def test_pictures_go_up_and_ab_comes_down(make):
     engine = Engine()
-    runner = Runner(make(engine), 4, sizes=(1,))
+    runner = Runner(make(engine), 4)
     light = pictures(9)
     assert np.array_equal(runner.start(light)(), np.repeat(light[:, :, ::STRIDE, ::STRIDE], 2, 1))
-    assert set(engine.sizes) == {1, 4}  # eight in fours, one by itself
+    assert set(engine.sizes) == {4}  # the ninth goes the way of the others
 
 
 def test_memory_is_stated_and_given_back(make):
@@ -172,6 +213,59 @@ def test_a_batch_that_the_engine_does_not_take_is_refused(make):
     assert Memory.held == 0
 
 
+@pytest.mark.parametrize(("refuses", "words"), [("profile", "no profile"), ("address", "memory for 'lightness'")])
+def test_what_the_library_refuses_is_an_error_and_not_used(make, refuses, words):
+    with pytest.raises(BackendError, match=words):
+        Runner(make(Engine(refuses=refuses)), 4)
+    assert Memory.held == 0
+
+
+def test_a_library_that_wants_memory_for_its_largest_shapes_gets_it(make):
+    runner = Runner(make(Engine(least_memory=50_000)), 4)
+    assert len(runner.start(pictures(4))()) == 4
+    assert Memory.held >= 3 * 50_000 and runner.memory() == len(b"engine") + Memory.held
+    runner.close()
+    assert Memory.held == 0
+
+
+def test_a_library_that_takes_no_memory_at_all_is_refused_in_its_own_words(make):
+    with pytest.raises(BackendError, match="cannot take scratch memory.*size >= 60000"):
+        Runner(make(Engine(least_memory=60_000)), 4)
+    assert Memory.held == 0
+
+
+def test_what_rtx_compiled_is_kept_for_the_next_run(make, tmp_path):
+    file, engine = tmp_path / "kernels.cache", Engine()
+    Runner(make(engine, "tensorrt-rtx", file), 4).start(pictures(4))()
+    assert file.read_bytes() == b"compiled for 4"
+    assert len({id(config.kernels) for config in engine.configs}) == 1  # the slots share them
+    again = Engine()
+    Runner(make(again, "tensorrt-rtx", file), 8).start(pictures(8))()
+    assert again.configs[0].kernels.known == b"compiled for 4"
+    file.write_bytes(b"of no use")
+    Runner(make(Engine(), "tensorrt-rtx", file), 8).start(pictures(8))()
+    assert file.read_bytes() == b"compiled for 8"
+
+
+def test_tensorrt_itself_keeps_no_kernels(make, tmp_path):
+    Runner(make(Engine(), "tensorrt", tmp_path / "kernels.cache"), 4).start(pictures(4))()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_refused_cache_of_kernels_costs_time_alone_and_is_said(make, tmp_path, caplog):
+    runner = Runner(make(Engine(refuses="kernels"), "tensorrt-rtx", tmp_path / "kernels.cache"), 4)
+    assert len(runner.start(pictures(4))()) == 4 and not list(tmp_path.iterdir())
+    assert "compiles its kernels anew" in caplog.text
+
+
 def test_an_engine_that_does_not_load_is_refused(make):
     with pytest.raises(BackendError, match="build-engine"):
         make(None)
+
+
+def test_a_library_that_does_not_start_is_refused(make):
+    def nothing(log):
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    with pytest.raises(BackendError, match="tensorrt does not run here.*nullptr"):
+        make(Engine(), runtime=nothing)

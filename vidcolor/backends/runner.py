@@ -1,11 +1,11 @@
-"""Batches through the slots of a device: order, rings, padding, one recording a batch size, and what to do when memory
-runs out. No device call is made here; see `slots.py`."""
+"""Batches through the slots of a device: order, rings, padding, one recording a slot, and what to do when memory runs
+out. No device call is made here; see `slots.py`."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -47,13 +47,12 @@ class _Piece:
 class Runner:
     """A `Backend` over a `Device`.
 
-    Every batch is brought to one of `sizes` by repeating its last picture, and each size is recorded once for every
-    slot. With one size (the default) every picture goes through the same kernels, whatever the batches it comes in.
+    Every batch is brought to the size `batch` by repeating its last picture, so every picture goes through the same
+    kernels, whatever the batches it comes in. The work is recorded once for every slot.
 
     Args:
         device: what computes.
-        batch: the largest batch; halved as often as the device has no room for it.
-        sizes: the batch sizes that are recorded, at most `batch`; by default `batch` alone.
+        batch: pictures in a batch; halved as often as the device has no room for it.
         slots: batches under way.
         say: told in one sentence when something is done otherwise than asked.
 
@@ -61,13 +60,10 @@ class Runner:
         BackendError: the device has no room for a single picture.
     """
 
-    def __init__(
-        self, device: Device, batch: int, sizes: Sequence[int] = (), slots: int = SLOTS, say: Say = log.warning
-    ) -> None:
+    def __init__(self, device: Device, batch: int, slots: int = SLOTS, say: Say = log.warning) -> None:
         self.device, self.info = device, device.info
         self.slots = slots
         self._say = say
-        self._asked = tuple(sizes)
         self._under_way: deque[_Piece] = deque()
         self._open(batch)
 
@@ -80,8 +76,7 @@ class Runner:
                 self.device.close_slots()
                 batch = self._halved(batch, error)
         self.batch = batch
-        self.sizes = tuple(sorted({size for size in self._asked if size < batch} | {batch}))
-        self._recorded: dict[tuple[int, int], object] = {}
+        self._recorded: dict[int, object] = {}
 
     def _halved(self, batch: int, error: OutOfMemory) -> int:
         if batch == 1:
@@ -117,13 +112,12 @@ class Runner:
         if not self._free:
             self._settle(self._under_way[0])
         slot = self._free[0]
-        size = next(size for size in self.sizes if size >= len(pictures))
         slot.lightness[: len(pictures)] = pictures
-        slot.lightness[len(pictures) : size] = pictures[-1]
+        slot.lightness[len(pictures) :] = pictures[-1]
         try:
-            if (id(slot), size) not in self._recorded:
-                self._recorded[id(slot), size] = slot.record(size)
-            slot.launch(self._recorded[id(slot), size])
+            if id(slot) not in self._recorded:
+                self._recorded[id(slot)] = slot.record(self.batch)
+            slot.launch(self._recorded[id(slot)])
         except OutOfMemory as error:
             self._shrink(error)
             return None

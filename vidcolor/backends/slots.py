@@ -26,7 +26,10 @@ class Slot(Protocol):
     ab: np.ndarray  # (batch, 2, h, w) float32, Lab units: host memory that the device writes (pinned)
 
     def record(self, size: int) -> object:
-        """Prepare the work for the first `size` pictures: copy up, infer, copy down. Done once for every size.
+        """Prepare the work: copy up, infer, copy down. Done once for every slot.
+
+        Args:
+            size: the batch that the slot was opened for.
 
         Returns:
             What `launch` wants: a captured CUDA graph, for instance.

@@ -1,8 +1,9 @@
-"""TensorRT and TensorRT-RTX on an NVIDIA GPU: engine, execution contexts on their own streams, one graph a batch size."""
+"""TensorRT and TensorRT-RTX on an NVIDIA GPU: engine, execution contexts on their own streams, one graph each."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import Weights
 
 KERNELS = "kernels_{}.cache"  # what TensorRT-RTX compiled for this GPU while it ran
+log = logging.getLogger(__name__)
 
 
 class TensorRtDevice:
@@ -52,7 +54,11 @@ class TensorRtDevice:
     ) -> None:
         self.library, self.height, self.width, self.stride = library, height, width, stride
         self.messages = Messages(library)
-        self._runtime = library.trt.Runtime(self.messages.logger)
+        try:
+            self._runtime = library.trt.Runtime(self.messages.logger)
+        except (RuntimeError, TypeError) as error:  # pybind11's ways of saying that nothing was made
+            why = self.messages.take_error() if self.messages.errors else str(error)
+            raise BackendError(f"{library.name} does not run here", why, "Check the driver with: nvidia-smi") from error
         self.engine = self._runtime.deserialize_cuda_engine(engine)
         if self.engine is None:
             raise BackendError(
@@ -87,8 +93,13 @@ class TensorRtDevice:
             if self._compiled is None:
                 self._compiled = config.create_runtime_cache()
                 if self._kernels is not None and self._kernels.is_file():
-                    self._compiled.deserialize(self._kernels.read_bytes())  # refuses by itself what does not fit
-            config.set_runtime_cache(self._compiled)
+                    if not self._compiled.deserialize(self._kernels.read_bytes()):
+                        self.messages.errors.clear()  # another driver's or version's: it compiles again
+            if not config.set_runtime_cache(self._compiled):
+                log.warning(
+                    "%s compiles its kernels anew in every run: %s", self.library.name, self.messages.take_error()
+                )
+                self._kernels = None
             context = self.engine.create_execution_context(config)
         if context is None:
             raise OutOfMemory(f"{self.library.name} cannot make an execution context", self.messages.take_error())
@@ -114,13 +125,13 @@ class TensorRtDevice:
 
 
 class TensorRtSlot:
-    """See `Slot`: one stream with its buffers; an execution context and a graph for every batch size, which share its
-    scratch memory, since a slot does one thing at a time. (A graph outlives no reshaping of its context.)"""
+    """See `Slot`: one stream with its buffers, an execution context for the batch, and what was captured of it.
+    (A graph outlives no reshaping of its context.)"""
 
     def __init__(self, device: TensorRtDevice, batch: int) -> None:
-        self._device, self._batch = device, batch
+        self._device = device
         self._held: list[Any] = []
-        self._recorded: list[tuple[Any, Any]] = []  # graphs and the contexts they were captured from
+        self._graph: Any = None
         self._scratch: cuda.DeviceMemory | None = None
         h, w = device.height // device.stride, device.width // device.stride
         try:
@@ -130,8 +141,8 @@ class TensorRtSlot:
             self._in = self._hold(cuda.DeviceMemory(self._up.size))
             self._out = self._hold(cuda.DeviceMemory(self._down.size))
             self._context = self._context_for(batch)
-            self._scratch = self._hold(cuda.DeviceMemory(self._context.update_device_memory_size_for_shapes()))
-        except BackendError:
+            self._scratch = self._hold(self._scratch_memory())
+        except Exception:
             self.close()
             raise
         self.lightness, self.ab = self._up.array, self._down.array
@@ -140,47 +151,62 @@ class TensorRtSlot:
         self._held.append(resource)
         return resource
 
-    def _context_for(self, size: int) -> Any:
-        """A context for batches of `size`, without scratch memory yet."""
+    def _context_for(self, batch: int) -> Any:
+        """A context with shapes and buffers, without scratch memory yet."""
         device = self._device
-        engine, mode = device.engine, device.library.trt.TensorIOMode.INPUT
-        context = device.context()
-        context.set_optimization_profile_async(0, int(self._stream.handle))
+        engine, context = device.engine, device.context()
+        self._must(context.set_optimization_profile_async(0, int(self._stream.handle)), "the engine has no profile")
         self._stream.synchronize()
         for index in range(engine.num_io_tensors):
             name = engine.get_tensor_name(index)
-            if engine.get_tensor_mode(name) != mode:
-                context.set_tensor_address(name, self._out.address)
-                continue
-            context.set_tensor_address(name, self._in.address)
-            if not context.set_input_shape(name, (size, 1, device.height, device.width)):
-                raise BackendError(
-                    f"the engine does not take {size} pictures of {device.width}×{device.height}",
-                    device.messages.take_error(),
-                )
+            is_input = engine.get_tensor_mode(name) == device.library.trt.TensorIOMode.INPUT
+            address = (self._in if is_input else self._out).address
+            self._must(context.set_tensor_address(name, address), f"the engine does not take memory for '{name}'")
+            if is_input:
+                shape = (batch, 1, device.height, device.width)
+                refusal = f"the engine does not take {batch} pictures of {device.width}×{device.height}"
+                self._must(context.set_input_shape(name, shape), refusal)
         return context
 
+    def _must(self, done: bool, refusal: str) -> None:
+        if not done:
+            raise BackendError(refusal, self._device.messages.take_error())
+
+    def _scratch_memory(self) -> cuda.DeviceMemory:
+        """As much as the context says it needs for its shapes. A library that refuses that little, as the documentation of
+        `set_device_memory` allows it to, gets what the engine needs for its largest shapes."""
+        context, messages = self._context, self._device.messages
+        messages.errors.clear()
+        size = context.update_device_memory_size_for_shapes()  # 0 with an error: it cannot say
+        memory = cuda.DeviceMemory(size)
+        context.set_device_memory(memory.address, size)
+        if messages.errors:
+            memory.free()
+            messages.errors.clear()
+            memory = cuda.DeviceMemory(self._device.engine.device_memory_size_v2)
+            context.set_device_memory(memory.address, memory.size)
+        if messages.errors:
+            memory.free()
+            raise self._failure("cannot take scratch memory")
+        return memory
+
     def record(self, size: int) -> Any:
-        context = self._context if size == self._batch else self._context_for(size)
-        context.set_device_memory(self._scratch.address, self._scratch.size)
-        self._infer(context, size)  # once outside: TensorRT prepares for a shape when it first sees it
+        self._infer()  # once outside: TensorRT prepares for a shape when it first sees it
         self._stream.synchronize()
         self._device.keep_kernels()
-        graph = self._stream.capture(lambda: self._infer(context, size))
-        self._recorded.append((graph, context))
-        return graph
+        self._graph = self._stream.capture(self._infer)
+        return self._graph
 
-    def _infer(self, context: Any, size: int) -> None:
-        up, down = self._up.size // self._batch * size, self._down.size // self._batch * size
-        self._stream.upload(self._in.address, self._up.address, up)
-        if not context.execute_async_v3(int(self._stream.handle)):
-            raise self._failure()
-        self._stream.download(self._down.address, self._out.address, down)
+    def _infer(self) -> None:
+        self._stream.upload(self._in.address, self._up.address, self._up.size)
+        if not self._context.execute_async_v3(int(self._stream.handle)):
+            raise self._failure("failed during inference")
+        self._stream.download(self._down.address, self._out.address, self._down.size)
 
-    def _failure(self) -> BackendError:
+    def _failure(self, what: str) -> BackendError:
         why = self._device.messages.take_error()
         kind = OutOfMemory if "OutOfMemory" in why or "out of memory" in why else BackendError
-        return kind(f"{self._device.library.name} failed during inference", why)
+        return kind(f"{self._device.library.name} {what}", why)
 
     def launch(self, recorded: Any) -> None:
         self._stream.replay(recorded)
@@ -192,9 +218,9 @@ class TensorRtSlot:
         return self._in.size + self._out.size + (self._scratch.size if self._scratch else 0)
 
     def close(self) -> None:
-        for graph, _ in self._recorded:
-            cuda.destroy_graph(graph)
-        self._recorded, self._context = [], None
+        if self._graph is not None:
+            cuda.destroy_graph(self._graph)
+        self._graph = self._context = None
         for resource in reversed(self._held):
             resource.free()
         self._held = []
@@ -209,7 +235,6 @@ def open_tensorrt(
     say: Say,
     *,
     batch: int | None = None,
-    sizes: Sequence[int] = (),
     slots: int = SLOTS,
     profile: str = "default",
     precision: str | None = None,
@@ -219,7 +244,6 @@ def open_tensorrt(
 
     Args:
         batch: pictures in a batch; None: what the profile is tuned for.
-        sizes: batch sizes that get a graph of their own; by default `batch` alone.
         slots: execution contexts, each on its own stream.
         calibration: L* (1, 1, height, width) of real pictures, for int8 and fp8.
 
@@ -236,4 +260,4 @@ def open_tensorrt(
     engine = obtain(Order(library, spec, weights, chosen, height, width, calibration), batch, say)
     kernels = engine_folder() / KERNELS.format(weights.hash[:8])
     device = TensorRtDevice(library, engine, height, width, spec.output_stride, chosen.precision, kernels)
-    return Runner(device, batch, sizes, slots, say)
+    return Runner(device, batch, slots, say)

@@ -1,4 +1,4 @@
-"""torch on an NVIDIA GPU (float16, channels last, one CUDA graph a batch size) or on the CPU (float32, for comparison).
+"""torch on an NVIDIA GPU (float16, channels last, CUDA graphs) or on the CPU (float32, for comparison).
 
 It runs the same graph as every other backend (`models/onnx_torch.py`), through the same runner as TensorRT.
 """
@@ -6,10 +6,12 @@ It runs the same graph as every other backend (`models/onnx_torch.py`), through 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from vidcolor.backends.base import BackendInfo
 from vidcolor.backends.runner import SLOTS, Runner, Say
@@ -21,6 +23,31 @@ from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import Weights
 
 DEFAULT_BATCH = 8
+
+
+@contextmanager
+def _refusals(what: str) -> Iterator[None]:
+    """What torch raises, as our errors: `OutOfMemory` where a smaller batch may help."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory("CUDA is out of memory", _reason(error)) from error
+    except RuntimeError as error:
+        raise BackendError(what, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def compiled(network: nn.Module) -> nn.Module:
+    """The network by torch.compile: the whole of it or an error, never a part, and never layer by layer.
+
+    All networks share the code of one `forward`, and torch stops compiling a code after 8 variants without a word: so
+    it forgets those of networks before. (What was captured of them stays.)
+    """
+    torch.compiler.reset()
+    return torch.compile(network, dynamic=False, fullgraph=True)
 
 
 class TorchDevice:
@@ -49,20 +76,19 @@ class TorchDevice:
         model = load_float32(weights.path)
         network = OnnxNetwork(to_float16(model) if precision == "fp16" else model).eval()
         self.place = torch.device(place)
-        self.network = network.to(self.place, memory_format=torch.channels_last)
-        self.run = torch.compile(self.network, dynamic=False) if mode == "compile" else self.network
+        with _refusals(f"torch cannot use the device {place}"):
+            self.network = network.to(self.place, memory_format=torch.channels_last)
+            name = torch.cuda.get_device_name(0) if place == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+        self.run = compiled(self.network) if mode == "compile" else self.network
         self.mode, self.height, self.width = mode, height, width
         self.stride = find_spec(weights.card["model"]).output_stride
-        name = torch.cuda.get_device_name(0) if place == "cuda" else f"CPU, {torch.get_num_threads()} threads"
         self.info = BackendInfo("torch", name, f"{precision} {mode}", torch.__version__)
         self._slots: list[TorchSlot] = []
 
     def open_slots(self, batch: int, count: int) -> Sequence[Slot]:
-        try:
+        with _refusals("torch cannot make room for batches"):
             for _ in range(count):
                 self._slots.append(TorchSlot(self, batch))
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory("CUDA is out of memory", str(error).splitlines()[0]) from error
         return self._slots
 
     def close_slots(self) -> None:
@@ -91,6 +117,7 @@ class TorchSlot:
         if self._stream is None:
             return size
         try:
+            self._stream.wait_stream(torch.cuda.current_stream())  # on which weights and buffers were made
             with torch.cuda.stream(self._stream):
                 with torch.inference_mode():
                     self._device.network(self._in[:size])  # works out the shapes, which is nothing to compile
@@ -104,10 +131,9 @@ class TorchSlot:
                 self._infer(size)
             return graph
         except torch.OutOfMemoryError as error:
-            raise OutOfMemory("CUDA is out of memory", str(error).splitlines()[0]) from error
+            raise OutOfMemory("CUDA is out of memory", _reason(error)) from error
         except Exception as error:  # what torch.compile and its compilers raise has no base in common
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise BackendError(f"torch cannot prepare its {self._device.mode} mode here", reason) from error
+            raise BackendError(f"torch cannot prepare its {self._device.mode} mode here", _reason(error)) from error
 
     @torch.inference_mode()
     def _infer(self, size: int) -> None:
@@ -115,7 +141,7 @@ class TorchSlot:
         self._down[:size].copy_(self._device.run(self._in[:size]), non_blocking=True)
 
     def launch(self, recorded: Any) -> None:
-        try:
+        with _refusals("torch failed during inference"):
             if self._stream is None:
                 self._infer(recorded)
                 return
@@ -124,14 +150,11 @@ class TorchSlot:
                     self._infer(recorded)
                 else:
                     recorded.replay()
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory("CUDA is out of memory", str(error).splitlines()[0]) from error
-        except RuntimeError as error:
-            raise BackendError("torch failed during inference", str(error).splitlines()[0]) from error
 
     def wait(self) -> None:
         if self._stream is not None:
-            self._stream.synchronize()
+            with _refusals("torch failed during inference"):
+                self._stream.synchronize()
 
 
 def open_torch(
@@ -142,7 +165,6 @@ def open_torch(
     say: Say,
     *,
     batch: int | None = None,
-    sizes: Sequence[int] = (),
     slots: int = SLOTS,
     precision: str | None = None,
     mode: str | None = None,
@@ -158,4 +180,4 @@ def open_torch(
     precision = precision or ("fp16" if cuda else "fp32")
     mode = mode or ("graph" if cuda else "eager")
     device = TorchDevice(weights, height, width, "cuda" if cuda else "cpu", precision, mode)
-    return Runner(device, batch or (DEFAULT_BATCH if cuda else 1), sizes, slots if cuda else 1, say)
+    return Runner(device, batch or (DEFAULT_BATCH if cuda else 1), slots if cuda else 1, say)
