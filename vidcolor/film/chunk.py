@@ -249,7 +249,8 @@ def make_chunks(
             ):
                 while item is not None and plan.chunk_of(item.frame.pts) == index:
                     with clock("encode"):
-                        writer.write(item.frame.pts, item.frame.duration, item.frame.y, item.u, item.v)
+                        frame = item.frame
+                        writer.write(frame.pts, frame.duration, frame.y, item.u, item.v, frame.carrier)
                     written.append((item.frame.pts, item.frame.duration, item.begins_shot))
                     on_frame(item.frame, item.begins_shot)
                     item = next(merged, None)

@@ -7,6 +7,7 @@ import time
 from vidcolor.errors import MediaError
 from vidcolor.film.events import Report, warning_event
 from vidcolor.film.plan import Plan
+from vidcolor.media.carried import lost
 from vidcolor.media.source import LumaFrame
 
 PROGRESS_SECONDS = 0.25  # between two progress events
@@ -21,6 +22,7 @@ class Progress:
         self.frames = frames_before
         self.made = 0
         self._coloured = False
+        self._said: list[str] = []  # what is lost, and was told
         self._started = self._shown = time.monotonic()
 
     def __call__(self, frame: LumaFrame, begins_shot: bool) -> None:
@@ -34,6 +36,10 @@ class Progress:
         if not self._coloured and self.made < LOOK_FOR_COLOUR and frame.carries_colour():
             self._coloured = True
             self.report(warning_event(source, "the source has colour already; it is coloured anew from its luma alone"))
+        if unsaid := [what for what in lost(frame.carried(), self.plan.encoding.encoder) if what not in self._said]:
+            self._said += unsaid
+            why = f"{self.plan.encoding.encoder} does not write what comes with the pictures"
+            self.report(warning_event(source, f"{why}: {', '.join(unsaid)}"))
         self.frames += 1
         self.made += 1
         if self.frames > (most := self.plan.options.max_frames):

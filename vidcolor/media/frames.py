@@ -51,8 +51,16 @@ class FrameWriter:
         if info.sar is not None:
             context.sample_aspect_ratio = info.sar
 
-    def write(self, pts: int, duration: int, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> None:
-        """Write one frame; arguments as of `ChunkWriter.write`."""
+    def write(
+        self,
+        pts: int,
+        duration: int,
+        y: np.ndarray,
+        u: np.ndarray,
+        v: np.ndarray,
+        carrier: av.VideoFrame | None = None,
+    ) -> None:
+        """Write one frame; arguments as of `ChunkWriter.write`, but pictures carry nothing."""
         frame = av.VideoFrame(self._info.width, self._info.height, self._encoding.pix_fmt)
         _fill(frame, rgb_of_planes(y, u, v, self._encoding.format))
         frame.pts, frame.time_base = pts, self._info.time_base

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from vidcolor.color.yuv import MATRICES, YuvFormat, chroma_to_code, luma_to_code, rgb_to_yuv
+from vidcolor.media.carried import carried
 from vidcolor.media.color_tags import is_rgb
 from vidcolor.media.probe import FilmInfo
 
@@ -31,6 +32,15 @@ class LumaFrame:
     interlaced: bool
     corrupt: bool  # the decoder had to conceal damage
     _frame: av.VideoFrame = field(repr=False)
+
+    def carried(self) -> frozenset[str]:
+        """What comes with the picture, of `carried.CARRIED`."""
+        return carried(self._frame)
+
+    @property
+    def carrier(self) -> av.VideoFrame | None:
+        """The decoded frame, where something comes with it that the coloured one should have; else None."""
+        return self._frame if self.carried() else None
 
     def carries_colour(self) -> bool:
         """Whether the source's own picture is in colour, judged on a coarse grid of its chroma."""

@@ -14,6 +14,7 @@ import numpy as np
 from av.codec.context import Flags
 
 from vidcolor.errors import MediaError
+from vidcolor.media.carried import successor
 from vidcolor.media.formats import Encoding
 from vidcolor.media.hdr import hdr_parameters
 from vidcolor.media.probe import FilmInfo, matrix_code
@@ -61,6 +62,7 @@ class ChunkWriter:
         except (av.error.FFmpegError, ValueError) as error:
             self._abandon()
             raise self._refusal(error) from error
+        self._succeed = successor(encoding.pix_fmt)
         self._fields = _field_setter(info, encoding) if info.interlaced else None
 
     @property
@@ -93,18 +95,27 @@ class ChunkWriter:
         context.field_order = FIELD_ORDERS[info.field_order]
         return stream
 
-    def write(self, pts: int, duration: int, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> None:
+    def write(
+        self,
+        pts: int,
+        duration: int,
+        y: np.ndarray,
+        u: np.ndarray,
+        v: np.ndarray,
+        carrier: av.VideoFrame | None = None,
+    ) -> None:
         """Encode one frame.
 
         Args:
             pts, duration: in units of the film's time base.
             y: (height, width) codes of `encoding.format`, copied bit for bit.
             u, v: the same at chroma size.
+            carrier: a decoded frame of the film's size whose side data goes with it.
         """
         if self.frames == 0:
             self._container.metadata[FIRST_PTS_TAG] = str(pts)
         try:
-            for packet in self._context.encode(self._frame(pts, duration, (y, u, v))):
+            for packet in self._context.encode(self._frame(pts, duration, (y, u, v), carrier)):
                 self._mux(packet)
         except av.error.FFmpegError as error:
             raise self._refusal(error) from error
@@ -112,9 +123,14 @@ class ChunkWriter:
         self._shown.append(pts)
         self._last = duration
 
-    def _frame(self, pts: int, duration: int, planes: tuple[np.ndarray, ...]) -> av.VideoFrame:
+    def _frame(
+        self, pts: int, duration: int, planes: tuple[np.ndarray, ...], carrier: av.VideoFrame | None
+    ) -> av.VideoFrame:
         info, encoding = self._info, self._encoding
-        frame = av.VideoFrame(info.width, info.height, encoding.pix_fmt)
+        if carrier is None:
+            frame = av.VideoFrame(info.width, info.height, encoding.pix_fmt)
+        else:
+            frame = self._succeed(carrier)
         for source, plane in zip(planes, frame.planes, strict=True):
             if source.dtype != encoding.format.dtype or source.shape != (plane.height, plane.width):
                 raise ValueError(
@@ -193,6 +209,7 @@ def _encoder_options(encoding: Encoding, info: FilmInfo, threads: int) -> dict[s
         # give other bytes now and then, at one thread too. Its AVX2 code does not.
         options["x264-params"] = ":".join(filter(None, (options.get("x264-params"), "asm=avx2")))
     elif encoding.encoder == "libx265":
+        options["a53cc"] = "1"  # x264's and NVENC's wrappers write captions by themselves
         options["x265-params"] = f"log-level=error:pools={threads}:frame-threads={min(4, max(1, threads // 2))}"
     elif encoding.encoder == "libsvtav1":
         options["svtav1-params"] = f"lp={threads}"

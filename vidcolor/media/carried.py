@@ -1,0 +1,55 @@
+"""What single pictures of a film carry beside themselves, and how it goes on into the coloured film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import av
+
+CARRIED = {
+    "A53_CC": "closed captions (CEA-608 or 708)",
+    "STEREO3D": "how two eyes' views share the picture",
+}
+"""PyAV's names of side data, and what they are."""
+
+_WRITTEN = {"libx264": frozenset(CARRIED), "libx265": frozenset({"A53_CC"})}
+
+
+def carried(frame: av.VideoFrame) -> frozenset[str]:
+    """What of CARRIED comes with a decoded frame."""
+    try:
+        return frozenset(data.type.name for data in frame.side_data) & CARRIED.keys()
+    except ValueError:  # a kind that PyAV has no name for: the EXIF of a TIFF
+        return frozenset()
+
+
+def lost(kinds: frozenset[str], encoder: str) -> list[str]:
+    """What of it an encoder (FFmpeg's name, or that of a raw form) does not write, in words."""
+    return [CARRIED[kind] for kind in sorted(kinds - _WRITTEN.get(encoder, frozenset()))]
+
+
+def successor(pix_fmt: str) -> Callable[[av.VideoFrame], av.VideoFrame]:
+    """A function that makes, of a decoded frame, one in `pix_fmt` with the same side data, whose planes can be written."""
+    graphs: dict[tuple[str, int, int], av.filter.Graph] = {}
+
+    def make(frame: av.VideoFrame) -> av.VideoFrame:
+        kind = frame.format.name, frame.width, frame.height
+        if kind not in graphs:
+            graph = graphs[kind] = av.filter.Graph()
+            steps = (
+                graph.add_buffer(
+                    width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+                ),
+                graph.add("format", pix_fmt),
+                graph.add("copy"),
+                graph.add("buffersink"),
+            )
+            for step, following in zip(steps, steps[1:], strict=False):
+                step.link_to(following)
+            graph.configure()
+        graphs[kind].push(frame)
+        made = graphs[kind].pull()
+        made.pict_type = 0  # else encoders make each frame what it was in the source: I, P or B
+        return made
+
+    return make
