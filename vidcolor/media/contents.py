@@ -13,11 +13,17 @@ from vidcolor.media.opening import open_film
 from vidcolor.media.probe import FilmInfo
 
 _NO_TEXT = b"\0\0"  # MP4 has a sample of subtitles where there are none: its text is 0 bytes long
+# Blu-ray's subtitles: MPEG-TS has a packet for each segment of a picture, Matroska one for all, with the time of the
+# first, which is of this kind.
+_PGS, _BEGINS_PICTURE = "hdmv_pgs_subtitle", 0x16
 
 
 @dataclass(slots=True)
 class Content:
-    """What a stream's packets hold, without how they are cut; subtitles without text are none."""
+    """What a stream's packets hold, without how they are cut; subtitles without text are none.
+
+    What goes on a subtitle that an earlier packet began belongs to that one.
+    """
 
     packets: int = 0
     start: Fraction | None = None  # seconds
@@ -37,6 +43,10 @@ class Content:
             if self.last is None or time >= self.last:
                 self.last, self.open_ended = time, shortened or not duration
 
+    def go_on(self, data: bytes) -> None:
+        """Take in what belongs to the packet before."""
+        self._digest.update(data)
+
     @property
     def digest(self) -> str:
         return self._digest.hexdigest()
@@ -45,6 +55,7 @@ class Content:
 def read_contents(info: FilmInfo, indexes: list[int]) -> dict[int, Content]:
     """Packets of some streams, as far as the film can be read."""
     contents = {index: Content() for index in indexes}
+    codecs = {stream.index: stream.codec for stream in info.streams}
     if not indexes:
         return contents
     with open_film(info.path, info.protocols) as container:
@@ -60,14 +71,28 @@ def read_contents(info: FilmInfo, indexes: list[int]) -> dict[int, Content]:
                 stream = packet.stream
                 if not packet.size or (stream.name == "mov_text" and bytes(packet)[:2] == _NO_TEXT):
                     continue
-                content = contents[packet.stream_index]
+                content, data = contents[packet.stream_index], bytes(packet)
+                pgs = codecs[packet.stream_index] == _PGS
+                if pgs and not _whole_segments(data):
+                    continue  # cut: nobody can show it
+                if pgs and content.packets and data[0] != _BEGINS_PICTURE:
+                    content.go_on(data)
+                    continue
                 shortened = packet.has_sidedata("skip_samples")  # which Ogg takes off the duration, Matroska does not
-                content.add(bytes(packet), packet.pts, packet.duration, packet.time_base, shortened)
+                content.add(data, packet.pts, packet.duration, packet.time_base, shortened)
                 if stream.type == "subtitle" and packet.pts is not None:
                     content.cues.append(packet.pts * packet.time_base)
         except av.error.FFmpegError:
             pass  # a damaged source ends here; `run` copies as far too
     return contents
+
+
+def _whole_segments(data: bytes) -> bool:
+    """Whether these are segments to the end: each has a byte for its kind, two for its length, and so many more."""
+    at = 0
+    while at < len(data):
+        at += 3 + int.from_bytes(data[at + 1 : at + 3])
+    return at == len(data)
 
 
 def samples_of(info: FilmInfo, index: int) -> str:

@@ -68,6 +68,8 @@ _VIDEO: dict[str, frozenset[str] | None] = {
     ".ts": frozenset(["h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video"]),
 }
 _TEXT_SUBTITLES = frozenset(["subrip", "srt", "ass", "ssa", "webvtt", "text", "mov_text"])
+_TS_SUBTITLES = frozenset(["dvb_subtitle", "dvb_teletext"])
+_BLU_RAY_SUBTITLES = _TS_SUBTITLES | {"hdmv_pgs_subtitle"}  # which FFmpeg does not find again in .ts
 _SUBTITLES = {
     ".mp4": frozenset({"mov_text", "dvd_subtitle"}),
     ".m4v": frozenset({"mov_text"}),
@@ -86,7 +88,9 @@ _SUBTITLES = {
         ]
     ),
     ".webm": frozenset({"webvtt"}),
-    ".ts": frozenset(["dvb_subtitle", "dvb_teletext"]),
+    ".ts": _TS_SUBTITLES,
+    ".m2ts": _BLU_RAY_SUBTITLES,
+    ".mts": _BLU_RAY_SUBTITLES,
 }
 _TEXT_TARGET = {".mp4": "mov_text", ".m4v": "mov_text", ".mov": "mov_text", ".mkv": "srt", ".webm": "webvtt"}
 _DATA = {".ts": frozenset(["klv", "scte_35", "timed_id3", "smpte_klv", "epg"])}
@@ -185,7 +189,7 @@ def _takes_sound(suffix: str, codec: str) -> bool:
 
 
 def _plan_subtitle(stream: StreamInfo, suffix: str) -> StreamPlan:
-    if stream.codec in _SUBTITLES[_family(suffix)]:
+    if stream.codec in _SUBTITLES[suffix]:
         return StreamPlan(stream, "copy")
     target = _TEXT_TARGET.get(suffix)
     if stream.codec in _TEXT_SUBTITLES and target:
