@@ -201,6 +201,17 @@ def test_y4m_refuses_a_film_that_is_not_of_constant_rate(uneven):
     assert "--stdout-format nut" in last_line(result)
 
 
+def test_y4m_keeps_the_shape_of_pixels_and_nut_is_said_not_to(uneven, tmp_path):
+    wide, out = tmp_path / "wide.mkv", tmp_path / "out.y4m"
+    ffmpeg("-y", "-i", uneven, "-frames:v", "3", "-vf", "setpts=N/24/TB,setsar=16/11", "-r", "24", wide)
+    out.write_bytes(vidcolor(wide, "-o", "-", "--stdout-format", "y4m").stdout)
+    show = ("-show_entries", "stream=sample_aspect_ratio", "-of", "csv=p=0")
+    shapes = [subprocess.run(["ffprobe", "-v", "error", *show, p], capture_output=True).stdout for p in (wide, out)]
+    assert shapes[0] == shapes[1] == b"16:11\n"
+    result = vidcolor(wide, "-o", "-", "--stdout-format", "nut")
+    assert result.returncode == 0 and b"the shape of its pixels" in result.stderr
+
+
 def test_a_format_of_standard_output_is_refused_where_nothing_goes_there(uneven, tmp_path):
     result = vidcolor(uneven, "-o", tmp_path / "out.mkv", "--stdout-format", "y4m")
     assert result.returncode == 2 and "--stdout-format needs -o -" in last_line(result)

@@ -32,9 +32,13 @@ class _Pipe:
 
     def __init__(self, handle: BinaryIO) -> None:
         self._handle = handle
+        self.replaced: tuple[bytes, bytes] | None = None
+        """In the first bytes that come: what they hold, and what is to be there."""
 
     def write(self, data: bytes) -> int:
         rest = memoryview(data)
+        if self.replaced:
+            rest, self.replaced = memoryview(bytes(data).replace(*self.replaced, 1)), None
         while rest:
             rest = rest[self._handle.write(rest) :]
         return len(data)
@@ -166,6 +170,8 @@ class PipeWriter:
         self._first: int | None = None  # pts of the first frame
         # Packets come in order, so FFmpeg need not hold frames back to sort them.
         options = {"strict": "unofficial", "flush_packets": "1", "max_interleave_delta": "1"}
+        if self._form == "y4m" and info.sar is not None:  # PyAV cannot give a stream the shape of its pixels
+            out.replaced = b" A0:0 ", f" A{info.sar.numerator}:{info.sar.denominator} ".encode()
         self._container = av.open(out, "w", format=_MUXERS[self._form], options=options, buffer_size=_WRITE)
         self._unit = info.time_base if self._form == "nut" else 1 / info.average_rate  # seconds; FFmpeg may count finer
         self._film = self._add_film()

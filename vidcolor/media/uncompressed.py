@@ -71,6 +71,7 @@ def _unsaid(info: FilmInfo, form: str, full_range: bool) -> list[str]:
         "full range": form == "nut" and full_range,
         "matrix, primaries and transfer": {tags.matrix, tags.primaries, tags.transfer} != {UNSPECIFIED},
         "the order of its fields": form == "nut" and info.interlaced,
+        "the shape of its pixels": form == "nut" and info.sar not in (None, 1),
         "rotation": info.rotation != 0,
         "HDR metadata": info.hdr is not None or bool(info.dynamic_hdr),
     }
