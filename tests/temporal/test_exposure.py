@@ -1,17 +1,21 @@
 """Flicker of exposure is taken out of what the network sees, and nothing else is."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from scenes import flicker, luma, shot
 
-from vidcolor.temporal.exposure import LARGEST, Exposure
+from vidcolor.color.luma import LumaView
+from vidcolor.color.yuv import YuvFormat
+from vidcolor.temporal.exposure import Exposure
 from vidcolor.temporal.window import TemporalWindow
 
 BLACK = 16
 
 
-def factors(film, cuts=()):
-    exposure, done = Exposure(BLACK), []
+def factors(film, cuts=(), black=BLACK):
+    exposure, done = Exposure(black), []
     for n, picture in enumerate(film):
         done += exposure.push(picture, n in cuts)
     done += exposure.flush()
@@ -31,6 +35,18 @@ def test_flicker_is_evened_out():
     before = (film.astype(float) - BLACK).mean((1, 2))
     assert before.std() / before.mean() > 0.06
     assert seen.std() / seen.mean() < 0.03
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("depth", [8, 10, 16])
+def test_flicker_is_evened_out_whatever_the_codes_of_the_film(depth, full):
+    form = YuvFormat(depth, full, "bt709", "bt709", "sdr", 2, 2, "left")
+    view = LumaView(form, 96, 72, Fraction(1), res=72, stride=2, output_stride=2)
+    black = 0 if full else 16 << (depth - 8)
+    light = flicker(np.repeat(shot(1, 1), 30, 0), 3, 0.08) * 0.6 * 2 ** (depth - 8)
+    film = [view.small_luma((picture + black).astype(form.dtype)) for picture in light]
+    seen = light.mean((1, 2)) * factors(film, black=view.small_black)
+    assert seen.std() / seen.mean() < 0.03 < light.mean((1, 2)).std() / light.mean()
 
 
 def test_flicker_of_a_moving_picture_is_evened_out():
@@ -54,10 +70,11 @@ def test_exposure_is_not_evened_across_a_cut():
     assert (factors(luma(np.concatenate((dark, bright))), cuts={20}) == 1).all()
 
 
-def test_one_white_frame_is_not_made_black():
+@pytest.mark.parametrize(("code", "least", "most"), [(235, 0.7, 1), (20, 1, 1.4)])
+def test_one_white_frame_is_not_made_black_nor_a_black_one_white(code, least, most):
     film = luma(raised(np.repeat(shot(7, 1), 20, 0)))
-    film[10] = 235
-    assert factors(film).min() >= 1 / LARGEST
+    film[10] = code
+    assert least < factors(film)[10] < most
 
 
 @pytest.mark.parametrize("strength", [0, 1])

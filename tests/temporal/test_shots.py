@@ -67,6 +67,14 @@ def test_a_flash_is_no_cut(frames):
     assert cuts(luma(flash(shot(1, 40), 40 - frames, frames)))[:1] in ([], [38])  # the last two frames may be a shot
 
 
+@pytest.mark.parametrize("end", ["first", "last"])
+@pytest.mark.parametrize("frames", [1, 2])
+def test_one_odd_frame_at_an_end_of_the_film_is_no_shot_and_two_are(frames, end):
+    odd, film = shot(2, frames), shot(1, 30)
+    film = np.concatenate([odd, film] if end == "first" else [film, odd])
+    assert cuts(luma(film)) == ([] if frames == 1 else [2] if end == "first" else [30])
+
+
 def test_flicker_and_scratches_are_no_cuts():
     film = shot(1, 60)
     assert cuts(luma(flicker(film, 3, 0.2))) == []

@@ -113,6 +113,18 @@ def test_the_result_does_not_depend_on_the_number_of_threads(eventful):
     assert np.array_equal(*results)
 
 
+def test_light_that_flickers_unevenly_costs_few_more_answers_of_the_network():
+    """What its motion explains needs none: of a slow move every fourth frame is shown, at any exposure."""
+    calm = shot(1, 60) * 0.7
+    y, x = np.mgrid[-1 : 1 : SIZE[0] * 1j, -1 : 1 : SIZE[1] * 1j]
+    gains = 1 + np.einsum("ng,ghw->nhw", np.random.default_rng(5).normal(0, 0.12, (60, 2)), np.stack((x, y)))
+    for film in (luma(16 + calm), luma(16 + calm * gains)):
+        window = TemporalWindow()
+        asked = [factor for n, picture in enumerate(film) for factor in window.see(picture, n // PACE)]
+        asked += window.see_end()
+        assert sum(factor is not None for factor in asked) < 20
+
+
 def test_colour_never_crosses_a_cut():
     film = luma(np.concatenate((shot(1, 30), shot(2, 30))))
     ab = np.concatenate((plain_ab(30, 40, 10), plain_ab(30, -40, -10)))
