@@ -1,6 +1,7 @@
 """`vidcolor verify` tells an output that is its source from one that is not: outputs are broken here by ffmpeg."""
 
 import json
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -155,6 +156,27 @@ def test_the_way_outputs_are_broken_breaks_nothing_by_itself(pair, tmp_path):
     source, good = pair
     ffmpeg("-i", good, *ALL, *ANEW[good.stem], tmp_path / "again.mkv")
     assert not different(source, tmp_path / "again.mkv")
+
+
+@pytest.mark.parametrize("pair", ["h264"], indirect=True)
+@pytest.mark.parametrize(("codes", "noticed"), [(1, set()), (3, {"luma"})])
+def test_a_frame_is_held_against_its_own_twin_where_the_film_as_a_whole_is_well(codes, noticed, pair, tmp_path):
+    """One frame of 40, a little brighter: that is less than 0.5 dB of the film, and more than 3 dB of the frame."""
+    source, good = pair
+    ffmpeg("-i", good, *ALL, *ANEW["h264"], "-vf", f"lutyuv=y=val+{codes}:enable='eq(n,21)'", tmp_path / "bad.mkv")
+    result = verify(source, tmp_path / "bad.mkv")
+    assert {finding.what for finding in result.findings if finding.differs} == noticed
+    luma = next(finding for finding in result.findings if finding.what == "luma")
+    ours, plain = (float(re.search(r"([0-9.]+) dB", words)[1]) for words in (luma.output, luma.note))
+    assert plain - ours < 0.5 and "0.898" in luma.note  # frame 21, at 24 a second, of a film that begins at 0.023 s
+
+
+@pytest.mark.parametrize(("late", "noticed"), [(1, set()), (2, {"chapters"}), (500, {"chapters"})])
+def test_a_chapter_that_begins_late_is_noticed_beyond_a_millisecond(late, noticed, rich, tmp_path):
+    (tmp_path / "chapters.txt").write_text(CHAPTERS.replace("=800", f"={800 + late}"))
+    moved = ("-map_metadata", "0", "-map_chapters", "1")
+    ffmpeg("-i", rich, "-i", tmp_path / "chapters.txt", *ALL, *moved, tmp_path / "moved.mkv")
+    assert different(rich, tmp_path / "moved.mkv") == noticed
 
 
 def test_one_code_of_ten_bits_is_noticed_where_colour_takes_bits_from_luma(samples, tmp_path):
