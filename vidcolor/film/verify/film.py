@@ -24,7 +24,7 @@ from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import FilmInfo, matrix_code, probe
 from vidcolor.media.sequence_source import read_film
 from vidcolor.media.sequences import is_pattern
-from vidcolor.media.streams import TRANSPORT_STREAM
+from vidcolor.media.streams import MP4_FAMILY, TRANSPORT_STREAM
 from vidcolor.media.uncompressed import picture_encoding
 
 _H273 = "H.273 number"
@@ -146,9 +146,11 @@ def compare_picture(info: FilmInfo, made: FilmInfo, encoding: Encoding) -> list[
 
 def _said_of_film(info: FilmInfo, made: FilmInfo, encoding: Encoding) -> list[tuple[str, Any, Any]]:
     """What only films say of themselves: its name, what the output is to say, what it says."""
+    # Frames that are coded whole do not say it; the container does, where it can.
+    says_order = encoding.interlaced or made.path.suffix.lower() in MP4_FAMILY | {".mkv"}
     pairs = [
         ("display matrix", info.display_matrix, made.display_matrix),
-        ("field order", info.field_order if encoding.interlaced else "progressive", made.field_order),
+        ("field order", info.field_order if says_order else "progressive", made.field_order),
     ]
     for name, wanted, found in (
         ("matrix", matrix_code(info), made.tags.matrix),
