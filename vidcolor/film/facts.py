@@ -14,6 +14,7 @@ from vidcolor.film.plan import CHUNK_SECONDS, Plan
 from vidcolor.film.provenance import STATEMENT, shots_of_records
 from vidcolor.film.work import WorkPlace, find_others
 from vidcolor.media.damage import in_spans
+from vidcolor.media.mp4_tags import lost_tags
 from vidcolor.media.streams import plan_streams
 
 
@@ -49,7 +50,11 @@ def statement(plan: Plan) -> dict[str, str]:
 
 def converted(plan: Plan) -> list[str]:
     """What will not be in the output as it is in the source, a sentence each."""
-    return [*plan.encoding.conversions, *(s.note for s in plan_streams(plan.info, plan.encoding.suffix) if s.note)]
+    suffix = plan.encoding.suffix
+    lost = lost_tags(plan.info, suffix)
+    why = f"beside a cover picture, a {suffix} file has no place for the tags {', '.join(lost)}: they are left out"
+    notes = [stream.note for stream in plan_streams(plan.info, suffix) if stream.note]
+    return [*plan.encoding.conversions, *notes, *([why] if lost else [])]
 
 
 def choices(plan: Plan, backend: Backend) -> dict[str, Any]:

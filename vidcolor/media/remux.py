@@ -20,6 +20,7 @@ from vidcolor.media.codecs import CODECS
 from vidcolor.media.copying import is_full_disk, stream_filter, without_damaged
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
 from vidcolor.media.formats import Encoding, tick
+from vidcolor.media.mp4_tags import holds_cover, without_field
 from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.service import service_options
@@ -38,13 +39,6 @@ _STALE = frozenset(
 _SOURCE, _OUTPUT = "<source>", "<output>"  # stand for the names, which ffmpeg-python takes only if they are UTF-8
 _HAIR = 5e-7  # seconds: less than any stream's tick, more than what floating point is out by
 _MOVIE_TIMESCALE = (1 << 31) - 1  # the largest that MP4 edit lists can count in
-# Tags for which MP4 has fields of its own; any other needs the newer key-value form.
-_ITUNES = frozenset((
-    "title", "artist", "album_artist", "composer", "album", "date", "encoder", "comment", "genre", "copyright",
-    "grouping", "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "media_type",
-    "hd_video", "gapless_playback", "compilation", "episode_sort", "season_number", "track", "disc", "major_brand",
-    "minor_version", "compatible_brands", "creation_time", "location", "location-eng",
-))  # fmt: skip
 
 
 def remux(
@@ -279,8 +273,8 @@ def _container_options(
     if suffix in MP4_FAMILY:
         options["video_track_timescale"] = info.time_base.denominator
         options["movie_timescale"] = _movie_timescale(info)
-        names = {name.lower() for name, _ in info.container_tags} | {name.lower() for name in tags}
-        options["movflags"] = "+faststart" if names <= _ITUNES else "+faststart+use_metadata_tags"
+        newer = without_field([*dict(info.container_tags), *tags]) and not holds_cover(info, suffix)
+        options["movflags"] = "+faststart+use_metadata_tags" if newer else "+faststart"
         if encoding.codec == "hevc":
             options[f"tag:{film}"] = "hvc1"
     elif suffix in TRANSPORT_STREAM:

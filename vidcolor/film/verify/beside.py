@@ -7,6 +7,7 @@ from fractions import Fraction
 from vidcolor.film.verify.finding import Finding
 from vidcolor.media.contents import Content, read_contents, samples_of
 from vidcolor.media.formats import tick
+from vidcolor.media.mp4_tags import lost_tags
 from vidcolor.media.probe import FilmInfo, StreamInfo
 from vidcolor.media.stream_labels import held_marks, written_language
 from vidcolor.media.streams import TRANSPORT_STREAM, StreamPlan, plan_streams
@@ -166,7 +167,8 @@ def compare_tags(info: FilmInfo, made: FilmInfo, without: str, piece: bool) -> l
         return [Finding("tags", str(len(info.container_tags)), "0", verdict, note)]
     old, new = ({name.lower(): value for name, value in each.container_tags} for each in (info, made))
     own = _OF_THE_FILE | {"timecode"} if piece else _OF_THE_FILE
-    wanted = {name: value for name, value in old.items() if name not in own}
+    beside_cover = {name.lower() for name in lost_tags(info, made.path.suffix.lower())}
+    wanted = {name: value for name, value in old.items() if name not in own | beside_cover}
     lost = [
         f"{name} is '{new[name]}'" if name in new else f"{name} is missing"
         for name in wanted
@@ -174,4 +176,7 @@ def compare_tags(info: FilmInfo, made: FilmInfo, without: str, piece: bool) -> l
     ]
     if "comment" in old and old["comment"] not in new.get("comment", ""):
         lost.append("the source's comment is missing")
-    return [Finding("tags", str(len(old)), str(len(new)), "differs" if lost else "same", "; ".join(lost))]
+    verdict = "differs" if lost else "stated" if beside_cover else "same"
+    if beside_cover and not lost:
+        lost = [f"{', '.join(sorted(beside_cover))}: a cover picture leaves no place for them"]
+    return [Finding("tags", str(len(old)), str(len(new)), verdict, "; ".join(lost))]
