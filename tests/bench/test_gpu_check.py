@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vidcolor.backends.gpu import Gpu, find_gpu
-from vidcolor.bench import gpu_check, network
+from vidcolor.bench import decoding, gpu_check, network, pipeline
 from vidcolor.bench.gpu_check import gpu_report
 from vidcolor.bench.gpu_page import BEGIN, END, markdown, put_into
 from vidcolor.cli import main
@@ -111,6 +111,37 @@ def test_nvdec_is_compared_frame_by_frame(spoilt, report, samples, monkeypatch, 
     same = 40 if spoilt is None else 39
     assert (figures["frames"], figures["same"]) == (40, same) and figures["nvdec_frames_per_second"] > 0
     assert f"| cut.mp4 | h264, 640×480 yuv420p | {same} of 40 |" in markdown({**report, "decoding": [figures]})
+
+
+def test_an_error_of_a_library_costs_its_figures_alone(pretended, monkeypatch):
+    """Whatever it is: the machine may be had only once."""
+
+    def fails(*_):
+        raise RuntimeError("CUDA error: unspecified launch failure")
+        yield
+
+    def breaks(*_):
+        raise TypeError("pybind11 says no")
+
+    monkeypatch.setattr(gpu_check, "check", fails)
+    monkeypatch.setattr(decoding, "bench_decoding", breaks)
+    monkeypatch.setattr(pipeline, "bench_pipeline", breaks)
+    film, kept = Path("film.mp4"), []
+    report = gpu_report([film], [film], print, ("lite", "lite"), 2, keep=lambda report: kept.append(report))
+    assert all(network["rows"] and not network["agreement"] for network in report["networks"]) and kept
+    assert "lite: not all was measured, RuntimeError: CUDA error: unspecified launch failure" in report["notes"]
+    assert sum("TypeError: pybind11 says no" in note for note in report["notes"]) == 2
+
+
+def test_clips_that_cannot_be_made_are_passed_over(monkeypatch, samples, tmp_path):
+    def fails(*_):
+        raise ValueError("no encoder")
+
+    said = []
+    monkeypatch.setattr(gpu_check, "enlarged", fails)
+    clips = gpu_check.clips_to_measure(samples, tmp_path, said.append)
+    assert clips == [samples / "film.mp4"] == gpu_check.films_to_decode(clips, tmp_path, said.append)
+    assert said == ["no clip at 1080p: ValueError: no encoder", "no clip of 10 bits: ValueError: no encoder"]
 
 
 def test_a_page_without_a_place_is_refused():

@@ -9,7 +9,7 @@ import pytest
 
 from vidcolor.backends.rehearsal import RehearsalDevice
 from vidcolor.backends.runner import Runner
-from vidcolor.bench import network, subject
+from vidcolor.bench import agreement, network, subject
 from vidcolor.bench.agreement import compare
 from vidcolor.bench.ceiling import openvino_ceiling
 from vidcolor.bench.network import PAPER, Timing, Variant, bench, light, measure, time_backend
@@ -83,14 +83,51 @@ def test_what_cannot_be_used_here_is_said_and_refused_by_name(monkeypatch):
         network.variants("abacus", weights, 64, 64, said.append)
 
 
-def test_one_backend_that_fails_does_not_stop_the_others(monkeypatch):
+ACCIDENTS = [
+    (BackendError("it broke", "for a reason"), "it broke: for a reason"),
+    (RuntimeError("CUDA error: device-side assert\nmore"), "RuntimeError: CUDA error: device-side assert"),
+    (TypeError(""), "TypeError: no reason given"),
+    (ModuleNotFoundError("No module named 'cuda'", name="cuda"), "cuda is not installed"),
+]
+
+
+@pytest.mark.parametrize(("error", "words"), ACCIDENTS)
+def test_one_backend_that_fails_does_not_stop_the_others(monkeypatch, error, words):
     def broken(batch):
-        raise BackendError("it broke", "for a reason")
+        raise error
 
     monkeypatch.setattr(network, "variants", lambda *_: [Variant("x", "", broken), Variant("y", "", rehearsal)])
     said = []
     rows = list(bench(find_spec("lite"), None, 16, "all", [1], 2, said.append))
-    assert [row.backend for row in rows] == ["rehearsal"] and "for a reason" in said[0]
+    assert [row.backend for row in rows] == ["rehearsal"] and said == [f"x , batch 1: not measured, {words}"]
+
+
+@pytest.mark.parametrize(("error", "words"), ACCIDENTS)
+def test_one_that_cannot_be_compared_does_not_stop_the_others(monkeypatch, error, words):
+    def broken(batch):
+        raise error
+
+    lite, said = find_weights(find_spec("lite"), None), []
+    rehearsed = Variant("y", "", lambda batch: rehearsal(batch, lambda x: np.zeros((len(x), 2, 8, 8), np.float32)))
+    monkeypatch.setattr(agreement, "variants", lambda *_: [Variant("x", "fp16", broken), rehearsed])
+    rows = list(agreement.check(find_spec("lite"), lite, 16, "tensorrt", said.append))
+    assert [row.backend for row in rows] == ["rehearsal"] and f"x fp16: not compared, {words}" in said
+
+
+def test_memory_is_given_back_whatever_happens(monkeypatch):
+    opened = []
+
+    class Failing(Runner):
+        def start(self, lightness):
+            raise RuntimeError("CUDA error")
+
+    def failing(batch):
+        opened.append(Failing(RehearsalDevice(lambda x: np.concatenate([x, x], 1), 16, 16), batch))
+        return opened[-1]
+
+    monkeypatch.setattr(network, "variants", lambda *_: [Variant("x", "", failing)])
+    assert not list(bench(find_spec("lite"), None, 16, "all", [1], 2, lambda text: None))
+    assert [backend.memory() for backend in opened] == [0]
 
 
 def test_random_weights_are_declared_and_need_torch(monkeypatch):

@@ -9,9 +9,9 @@ import numpy as np
 
 from vidcolor.backends.choose import obstacle
 from vidcolor.bench.calibration import Divided
-from vidcolor.bench.network import GRAPH, Variant, can_quantise, input_side, light, variants
+from vidcolor.bench.network import GRAPH, Variant, can_quantise, input_side, light, opened, reason, variants
 from vidcolor.color.gamut import lab_to_srgb8
-from vidcolor.errors import UsageError, VidcolorError
+from vidcolor.errors import UsageError
 from vidcolor.evaluation.metrics import psnr
 from vidcolor.models.base import QUANTISED, ModelSpec
 from vidcolor.models.weights import Weights
@@ -99,13 +99,12 @@ def check(
         if calibrating and variant.label in QUANTISED:
             say(f"{variant.backend}: looking for what {variant.label} harms most, on {len(calibrating)} pictures")
         try:
-            backend = variant.open(len(pictures))
-            ab = backend.start(pictures)()
-            yield compare(backend.info.name, backend.info.precision, pictures, ab, expected)
-            if hasattr(backend, "close"):
-                backend.close()
-        except VidcolorError as error:
-            say(f"{variant.backend} {variant.label}: not compared, {error}")
+            with opened(variant, len(pictures)) as backend:
+                info, ab = backend.info, backend.start(pictures)()
+        except Exception as error:
+            say(f"{variant.backend} {variant.label}: not compared, {reason(error)}")
+            continue
+        yield compare(info.name, info.precision, pictures, ab, expected)
 
 
 def _of_the_graph(

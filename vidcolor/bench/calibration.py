@@ -12,7 +12,6 @@ import numpy as np
 
 from vidcolor.color.lab import lightness, srgb_to_linear
 from vidcolor.errors import UsageError, VidcolorError
-from vidcolor.media.pictures import is_picture, read_picture
 
 CALIBRATING = 64  # pictures at most
 LEAST = 8  # that calibrate, where others are held back
@@ -68,7 +67,18 @@ def read_lightness(folder: Path, height: int, width: int, most: int) -> list[np.
     """L* (1, 1, height, width), 0…100, float32, of up to `most` pictures of a folder, spread over their names.
 
     Each is squeezed to that size; what cannot be read is left out.
+
+    Raises:
+        UsageError: what reads pictures is not installed.
     """
+    try:
+        from vidcolor.media.pictures import is_picture, read_picture
+    except ModuleNotFoundError as error:  # on a machine that has only what runs networks
+        raise UsageError(
+            f"--calibrate {folder} cannot be read",
+            f"{error.name} is not installed",
+            f"Try: pip install {error.name}, or leave --calibrate out.",
+        ) from error
     found = []
     for path in _spread(sorted(path for path in folder.iterdir() if is_picture(path)), most):
         with contextlib.suppress(VidcolorError):

@@ -15,11 +15,11 @@ from vidcolor.backends.gpu import Gpu, find_gpu
 from vidcolor.backends.trt_library import MODULES
 from vidcolor.bench.agreement import NOISE, check
 from vidcolor.bench.calibration import Divided, divided
-from vidcolor.bench.network import bench, device_words, input_side
+from vidcolor.bench.network import bench, device_words, input_side, reason
 from vidcolor.bench.subject import subject
 from vidcolor.bench.words import as_dict, network_tables
 from vidcolor.config import RunOptions
-from vidcolor.errors import BackendError, VidcolorError
+from vidcolor.errors import BackendError
 from vidcolor.models.registry import find_spec
 
 NETWORKS = ("resnet38", "lite")
@@ -139,8 +139,8 @@ def _network(
                 compared = {"backend": a.backend, "precision": a.precision, "max": a.largest, "mean": a.mean}
                 result["agreement"].append({**compared, "psnr": a.psnr, "wanted": a.wanted})
                 keep()
-    except VidcolorError as error:
-        note(f"{name}: not measured, {error}")
+    except Exception as error:
+        note(f"{name}: not all was measured, {reason(error)}")
 
 
 def _decoding(clip: Path, note: Say) -> dict[str, Any] | None:
@@ -148,11 +148,8 @@ def _decoding(clip: Path, note: Say) -> dict[str, Any] | None:
         from vidcolor.bench.decoding import bench_decoding
 
         result = bench_decoding(clip, 3)
-    except ModuleNotFoundError as error:
-        note(f"{clip.name}: NVDEC was not measured, {error.name} is not installed")
-        return None
-    except (VidcolorError, OSError) as error:
-        note(f"{clip.name}: NVDEC was not measured, {error}")
+    except Exception as error:
+        note(f"{clip.name}: NVDEC was not measured, {reason(error)}")
         return None
     info = result.info
     return {
@@ -170,11 +167,8 @@ def _whole_command(clip: Path, note: Say) -> dict[str, Any] | None:
         from vidcolor.bench.pipeline import bench_pipeline
 
         result = bench_pipeline(clip, RunOptions(), 3)
-    except ModuleNotFoundError as error:
-        note(f"{clip.name}: the whole command was not measured, {error.name} is not installed")
-        return None
-    except VidcolorError as error:
-        note(f"{clip.name}: the whole command was not measured, {error}")
+    except Exception as error:
+        note(f"{clip.name}: the whole command was not measured, {reason(error)}")
         return None
     info, summary = result.info, result.summaries[0]
     return {
@@ -206,8 +200,8 @@ def clips_to_measure(samples: Path, folder: Path, say: Say) -> list[Path]:
         return []
     try:
         return [film, enlarged(film, folder, "1080p.mp4", "-c:v", "libx264")]
-    except (ModuleNotFoundError, VidcolorError, OSError, subprocess.CalledProcessError) as error:
-        say(f"no clip at 1080p: {error}")
+    except Exception as error:
+        say(f"no clip at 1080p: {reason(error)}")
         return [film]
 
 
@@ -215,8 +209,8 @@ def films_to_decode(clips: Sequence[Path], folder: Path, say: Say) -> list[Path]
     """The clips, and the first at 1080p as 10-bit HEVC."""
     try:
         return [*clips, *(enlarged(clip, folder, "1080p-10bit.mkv", *_DEEP) for clip in clips[:1])]
-    except (ModuleNotFoundError, VidcolorError, OSError, subprocess.CalledProcessError) as error:
-        say(f"no clip of 10 bits: {error}")
+    except Exception as error:
+        say(f"no clip of 10 bits: {reason(error)}")
         return list(clips)
 
 

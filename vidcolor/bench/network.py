@@ -7,6 +7,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -72,6 +73,15 @@ def input_side(spec: ModelSpec, res: int) -> int:
 def can_quantise(backend: str) -> bool:
     """Whether a backend runs int8 and fp8, given pictures to calibrate them with."""
     return backend.startswith("tensorrt")
+
+
+def reason(error: Exception) -> str:
+    """Why a figure is missing. Libraries and drivers of GPUs raise what they like; one row's failure is no more than that."""
+    if isinstance(error, VidcolorError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed"
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or ['no reason given'])[0]}"
 
 
 def variants(
@@ -183,23 +193,31 @@ def time_backend(
     return timed, (ends[-1] - started) / timed, stretches
 
 
+@contextmanager
+def opened(variant: Variant, batch: int) -> Iterator[Backend]:
+    """The variant's backend, whose memory is given back whatever happens."""
+    backend = variant.open(batch)
+    try:
+        yield backend
+    finally:
+        if hasattr(backend, "close"):
+            backend.close()
+
+
 def measure(variant: Variant, spec: ModelSpec, height: int, width: int, batch: int, repeats: int) -> Timing:
     """Time one variant.
 
     Raises:
         BackendError: it cannot be opened or fails.
     """
-    before = resident_bytes()
-    backend = variant.open(batch)
-    pictures = light(PICTURES, height, width)
-    time_backend(backend, pictures, batch, 2)  # warm-up: kernels are chosen, graphs captured
-    timed, seconds, stretches = time_backend(backend, pictures, batch, repeats)
-    on_device = backend.memory() if hasattr(backend, "memory") else 0
+    before, pictures = resident_bytes(), light(PICTURES, height, width)
+    with opened(variant, batch) as backend:
+        info = backend.info
+        time_backend(backend, pictures, batch, 2)  # warm-up: kernels are chosen, graphs captured
+        timed, seconds, stretches = time_backend(backend, pictures, batch, repeats)
+        on_device = backend.memory() if hasattr(backend, "memory") else 0
     rate = batch / seconds
     gflop = spec.gflop_144 * height * width / 144**2
-    info = backend.info
-    if hasattr(backend, "close"):
-        backend.close()
     return Timing(
         backend=info.name,
         device=info.device,
@@ -243,9 +261,11 @@ def bench(
         on_cpu = variant.backend == "openvino" or find_gpu() is None
         for batch in (1,) if on_cpu else batches:
             try:
-                yield measure(variant, spec, side, side, batch, repeats)
-            except VidcolorError as error:
-                say(f"{variant.backend} {variant.label}, batch {batch}: not measured, {error}")
+                timing = measure(variant, spec, side, side, batch, repeats)
+            except Exception as error:
+                say(f"{variant.backend} {variant.label}, batch {batch}: not measured, {reason(error)}")
+                continue
+            yield timing
 
 
 def device_words() -> str:

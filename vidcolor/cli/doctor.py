@@ -47,16 +47,16 @@ def command(as_json: bool, verbose: bool) -> None:
 
 def _checks() -> Iterator[Check]:
     from vidcolor.media.codecs import CODECS
-    from vidcolor.media.trial import encode_two_frames
 
     yield "vidcolor", True, f"{__version__}, Python {sys.version.split()[0]}, {os.cpu_count()} cores"
     yield "PyAV", *_tried(_pyav)
     yield "ffmpeg", *_tried(_ffmpeg)
+    yield "pictures", *_tried(_pictures)
     yield "run", *_tried(_auto)
     yield "OpenVINO", *_tried(_openvino)
     for name, codec in CODECS.items():
         with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
-            works, found = _tried(lambda name=name, folder=folder: encode_two_frames(name, Path(folder)))
+            works, found = _tried(lambda name=name, folder=folder: _encoder(name, Path(folder)))
         yield f"encoder {name}", None if codec.hardware and not works else works, found
     with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
         works, found = _tried(lambda: _nvdec(Path(folder)))
@@ -72,6 +72,8 @@ def _tried(action: Callable[[], str]) -> tuple[bool, str]:
         return True, action()
     except UsageError as error:  # what it could not be asked for; that is known here
         return False, error.why
+    except ModuleNotFoundError as error:
+        return False, f"{error.name} is not installed: pip install {error.name.replace('_', '-')}"
     except Exception as error:
         return False, " ".join(str(error).split())
 
@@ -88,6 +90,20 @@ def _ffmpeg() -> str:
     program = find_ffmpeg()
     shown = subprocess.run([program, "-version"], capture_output=True, text=True, check=True).stdout
     return f"{shown.splitlines()[0].split(' Copyright')[0]}, {program}"
+
+
+def _pictures() -> str:
+    import imagesize
+
+    import vidcolor.media.pictures  # noqa: F401
+
+    return f"imagesize {imagesize.__version__}"
+
+
+def _encoder(name: str, folder: Path) -> str:
+    from vidcolor.media.trial import encode_two_frames
+
+    return encode_two_frames(name, folder)
 
 
 def _auto() -> str:
