@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import sys
 import warnings
 
 import av
@@ -60,6 +61,24 @@ def test_export_writes_a_card_without_paths(quick_exporter, checkpoint, photogra
     card = find_weights(SPEC, tmp_path / "net.onnx").card
     assert (card["steps"], card["precision"], card["licence"]) == (12, "fp32", "Apache-2.0")
     assert card["training"]["loss"] == "chroma-weighted" and str(photographs) not in json.dumps(card)
+    assert card["compared_by"].startswith("OpenVINO 20")
+
+
+def test_without_openvino_torch_computes_the_file_and_the_card_says_so(tmp_path, monkeypatch):
+    """The shipped weights, whose graph our exporter wrote."""
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    shipped = SHIPPED / "lite.onnx"
+    network = OnnxNetwork(load_float32(shipped))
+    monkeypatch.setattr(module, "write_onnx", lambda network, spec, path: path.write_bytes(shipped.read_bytes()))
+    card = export(network, SPEC, tmp_path / "net.onnx", {})
+    assert card["compared_by"] == f"torch {torch.__version__}" and card["largest_difference_to_torch"] < 0.01
+    bias = next(values for values in network.parameters() if values.ndim == 1)
+    bias.data += 1.0  # the file is not this network's any more
+    with pytest.raises(ModelError, match="differs from torch by"):
+        export(network, SPEC, tmp_path / "other.onnx", {})
+    assert not (tmp_path / "other.onnx").exists()
+    with pytest.raises(ModelError, match="int8 is for OpenVINO, which is not installed"):
+        export(network, SPEC, tmp_path / "other.onnx", {}, "int8", [np.zeros((1, 1, 16, 16), np.float32)] * 2)
 
 
 @pytest.mark.parametrize("there", ["net.onnx", "net.json"])
@@ -89,7 +108,7 @@ def test_int8_answers_nearly_the_same(samples, tmp_path, monkeypatch):
     pictures = [frame for frame in frames if frame.std() > 20]  # none of a fade's
     assert len(pictures) > 20
     card = export(network, SPEC, tmp_path / "net.onnx", {}, "int8", calibration_inputs(pictures, 144, 16))
-    assert 0.01 < card["mean_difference_to_torch"] < 1
+    assert 0.01 < card["mean_difference_to_torch"] < 1 and card["compared_by"].startswith("OpenVINO")
     weights = find_weights(SPEC, tmp_path / "net.onnx")
     kinds = [node.op_type for node in onnx.load(weights.path).graph.node]
     assert kinds.count("QuantizeLinear") > 30 and weights.card["precision"] == "int8"
@@ -106,7 +125,7 @@ def test_int8_without_pictures_is_refused(tmp_path):
 
 def test_a_network_that_comes_out_different_is_not_written(quick_exporter, checkpoint, tmp_path, monkeypatch):
     options = make_options({"data": ("x",), "validation": ("x",)})
-    monkeypatch.setattr(module, "largest_difference", lambda *_: float("nan"))
+    monkeypatch.setattr(module, "largest_difference", lambda *_: (float("nan"), "nobody"))
     with pytest.raises(ModelError, match="differs from torch by nan"):
         export(first_network(options, checkpoint), SPEC, tmp_path / "net.onnx", {})
     assert not list(tmp_path.iterdir())
