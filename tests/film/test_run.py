@@ -15,7 +15,7 @@ from vidcolor.config import RunOptions
 from vidcolor.errors import UsageError
 from vidcolor.film import plan as plan_module
 from vidcolor.film import progress as progress_module
-from vidcolor.film.plan import make_plan
+from vidcolor.film.plan import make_plan, piece_of
 from vidcolor.film.run import colour_film
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import probe
@@ -207,6 +207,27 @@ def test_shots_of_a_piece_have_the_film_s_times(samples, tmp_path):
     note = lambda e: shots.append(e["start_time"]) if e["type"] == "shot" else None
     colour(samples / "film.mp4", tmp_path / "out.mp4", note, start=Fraction(1), end=Fraction(2), preset="ultrafast")
     assert shots[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("base", [Fraction(1, 24), Fraction(1, 24000), Fraction(1, 90000)])
+@pytest.mark.parametrize(
+    ("options", "frames"),
+    [
+        (dict(start=Fraction("0.11")), (3, 40)),  # the first frame at or after 0.11 s is that at 0.125
+        (dict(end=Fraction("0.09")), (0, 3)),  # those at 0, 0.042 and 0.083 s are before 0.09
+        (dict(start=Fraction("0.666667"), end=Fraction("1.333333")), (16, 32)),  # 2/3 and 4/3 s, as `shots` tells them
+        (dict(start=Fraction(2, 3), end=Fraction(4, 3)), (16, 32)),
+    ],
+)
+def test_a_piece_has_the_frames_from_its_start_and_before_its_end(piece, base, options, frames):
+    info = replace(probe(piece), time_base=base, start_pts=0)
+    first, end = piece_of(info, RunOptions(**options))
+    shown = [
+        n
+        for n in range(40)
+        if first <= n * Fraction(1, 24) / base and (end is None or n * Fraction(1, 24) / base < end)
+    ]
+    assert (shown[0], shown[-1] + 1) == frames
 
 
 @pytest.mark.parametrize("name", ["start", "end"])

@@ -22,6 +22,7 @@ from vidcolor.models.registry import find_spec
 from vidcolor.models.weights import Weights, find_weights
 
 CHUNK_SECONDS = 20  # long enough that the extra key frame costs nothing, short enough to lose little
+TOLD = Fraction(1, 10**6)  # seconds: what times are told in, by `shots` too; a frame's own time, so rounded, is its own
 # Options that are in a plan as what they came to ("auto" and its choice are the same job), and those that only refuse.
 _ELSEWHERE = frozenset([
     "model", "weights", "backend", "decoder", "codec", "crf", "preset", "threads", "max_pixels", "max_frames",
@@ -186,7 +187,8 @@ def piece_of(info: FilmInfo, options: RunOptions) -> tuple[int, int | None] | No
     if options.start is None and options.end is None:
         return None
     start, end = (
-        None if t is None else info.start_pts + round(t / info.time_base) for t in (options.start, options.end)
+        None if t is None else info.start_pts + math.ceil((t - TOLD) / info.time_base)
+        for t in (options.start, options.end)
     )
     return info.start_pts if start is None else start, end
 

@@ -13,8 +13,9 @@ from vidcolor.errors import MediaError
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
 from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo, StreamInfo
-from vidcolor.media.streams import TRANSPORT_STREAM, StreamPlan
+from vidcolor.media.streams import MP4_FAMILY, TRANSPORT_STREAM, StreamPlan
 
+_LAST_SUBTITLE = 0.1, 4  # seconds, at least and at most
 _REFUSED = "Could not write header"  # what ffmpeg says where a container holds no such stream
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -23,10 +24,16 @@ def stream_filter(info: FilmInfo, stream: StreamInfo, suffix: str) -> str | None
     """The bitstream filter that a copied stream needs.
 
     The one for AAC from transport streams FFmpeg would add by itself, in the muxer, where a single damaged packet ends
-    all; given here, it loses that packet alone.
+    all; given here, it loses that packet alone. DVDs do not say how long a subtitle's packet lasts, and in MP4 the last
+    one would last no time and be left out.
     """
-    from_adts = stream.codec == "aac" and info.container in ("mpegts", "aac") and suffix not in TRANSPORT_STREAM
-    return "aac_adtstoasc" if from_adts else None
+    if stream.codec == "aac" and info.container in ("mpegts", "aac") and suffix not in TRANSPORT_STREAM:
+        return "aac_adtstoasc"
+    if stream.codec == "dvd_subtitle" and suffix in MP4_FAMILY:
+        end = float(info.start_pts * info.time_base + (info.duration or 0))  # of the film, where it says how long it is
+        shown = f"clip({end:.3f}-PTS*TB\\,{_LAST_SUBTITLE[0]}\\,{_LAST_SUBTITLE[1]})"
+        return f"setts=duration=if(DURATION\\,DURATION\\,{shown}/TB)"
+    return None
 
 
 def is_full_disk(error: MediaError) -> bool:

@@ -12,7 +12,7 @@ from vidcolor.media.hardware import encoder_obstacle
 from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.service import unsaid
-from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, cannot_copy, cannot_hold
+from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, cannot_copy, cannot_hold, left_out
 
 # Which suffixes name the container that a demuxer reads: a file may be misnamed.
 _SUFFIXES_OF = {
@@ -237,13 +237,17 @@ def _choose_suffix(info: FilmInfo, codec: Codec, wanted: str | None) -> tuple[st
 
 
 def _next_best(info: FilmInfo, codec: Codec) -> str:
-    """The container that holds all the sound: as it is, else as plain PCM, else as much as Matroska takes."""
+    """The container that holds all the sound, as it is, else as plain PCM, else as much as Matroska takes; of several,
+    the one that leaves out the fewest of the other streams."""
     family = _SUFFIXES_OF.get(info.container, frozenset())
     others = [s for s in codec.suffixes if s not in (".m4v", ".mts")]
     preferred = sorted(others, key=lambda s: (s not in family, others.index(s)))
     if info.container == "matroska,webm":
         preferred = [s for s in preferred if s in MATROSKA_FAMILY and s != ".webm"] + preferred
-    return next((s for stuck in (cannot_copy, cannot_hold) for s in preferred if not stuck(info, s)), ".mkv")
+    for stuck in (cannot_copy, cannot_hold):
+        if holding := [s for s in preferred if not stuck(info, s)]:
+            return min(holding, key=lambda s: left_out(info, s))
+    return ".mkv"
 
 
 def tick(suffix: str) -> Fraction | None:

@@ -133,6 +133,11 @@ def cannot_hold(info: FilmInfo, suffix: str) -> str:
     return _sound_not(info, suffix, "copy", "convert")
 
 
+def left_out(info: FilmInfo, suffix: str) -> int:
+    """How many streams a container with `suffix` cannot hold."""
+    return sum(plan.action == "drop" for plan in plan_streams(info, suffix))
+
+
 def _sound_not(info: FilmInfo, suffix: str, *actions: str) -> str:
     plans = [_plan_sound(stream, suffix) for stream in info.streams if stream.kind == "audio"]
     return ", ".join(dict.fromkeys(plan.stream.codec for plan in plans if plan.action not in actions))
