@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 
+import av
 import pytest
 from matrix import SOUND, X264, make
 from witness import Result, describe, ffmpeg, grey_planes, packets, programs, run_identity, shown_frames
@@ -148,6 +150,38 @@ def test_a_transport_stream_says_that_colour_was_added_and_what_it_cannot_hold_i
     said = " ".join(result.encoding.conversions)
     assert "left out, because .ts files have no place for it: the tag 'DIRECTOR', 2 chapters" in said
     assert "the title becomes the service_name" in said
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+@pytest.mark.parametrize("name", ["hevc10.mkv", "bframes.mp4"])
+def test_hevc_is_marked_as_apples_players_know_it(name, suffix, tmp_path, identity):
+    """They play hvc1, and show nothing of what is marked hev1 (Apple, HLS authoring specification, 1.10)."""
+    result = identity(make(name, tmp_path), codec="hevc", suffix=suffix)
+    film = describe(result.output)["streams"][0]
+    assert (film["codec_name"], film["codec_tag_string"]) == ("hevc", "hvc1")
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_streams_that_lie_apart_in_the_source_lie_side_by_side_in_the_output(suffix, tmp_path, identity):
+    """So that it can be played while it is fetched. In the source, what is heard and seen together is 20 s apart."""
+    made, apart = tmp_path / "made.mkv", tmp_path / "apart.mkv"
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=5:duration=30")
+    sound = ("-f", "lavfi", "-i", "sine=sample_rate=8000:duration=30")
+    ffmpeg(*picture, *sound, *sound, "-map", "0", "-map", "1", "-map", "2", *X264, "-bf", "0", "-c:a", "aac", made)
+    with av.open(made) as source, av.open(apart, "w") as output:
+        streams = [output.add_stream_from_template(stream, opaque=True) for stream in source.streams]
+        for packet in sorted((p for p in source.demux() if p.dts is not None), key=lambda p: p.stream.index):
+            packet.stream = streams[packet.stream.index]
+            output.mux_one(packet)
+
+    def furthest_behind(path: Path) -> float:
+        with av.open(path) as film:
+            places = sorted((p.pos, float(p.pts * p.time_base)) for p in film.demux() if p.pos is not None and p.size)
+        times = [time for _, time in places]
+        return max(latest - time for latest, time in zip(accumulate(times, max), times, strict=True))
+
+    assert furthest_behind(apart) > 15
+    assert furthest_behind(identity(apart, suffix=suffix).output) < 2
 
 
 def test_tags_of_the_film_reach_mp4(tmp_path, identity):
