@@ -8,6 +8,7 @@ import pytest
 
 from vidcolor.config import RunOptions
 from vidcolor.film.run import colour_film
+from vidcolor.film.verify import verify
 
 SLICE, USER_DATA = b"\0\0\1\1", b"\0\0\1\xb2"
 
@@ -53,6 +54,19 @@ def captioned(samples, tmp_path_factory):
 def test_captions_stay_with_their_pictures(codec, suffix, captioned, tmp_path):
     assert not colour(captioned, tmp_path / f"out.{suffix}", codec=codec)
     assert captions(tmp_path / f"out.{suffix}") == captions(captioned)
+
+
+def test_verify_misses_captions_that_are_gone(captioned, tmp_path):
+    good, bad = tmp_path / "good.ts", tmp_path / "bad.ts"
+    colour(captioned, good)
+    bare = ("-c", "copy", "-bsf:v", "filter_units=remove_types=6", "-copyts", "-muxdelay", "0", "-muxpreload", "0")
+    ffmpeg("-i", good, *bare, bad)
+    assert verify(captioned, good, RunOptions()).conforms
+    gone = [finding for finding in verify(captioned, bad, RunOptions()).findings if finding.differs]
+    assert [(finding.source, finding.output) for finding in gone] == [("16 pictures", "0 pictures")]
+    colour(captioned, tmp_path / "lossless.mkv", codec="ffv1")
+    stated = verify(captioned, tmp_path / "lossless.mkv", RunOptions(codec="ffv1"))
+    assert stated.conforms and any("captions" in f.what and f.verdict == "stated" for f in stated.findings)
 
 
 def test_captions_that_a_codec_does_not_write_are_said_to_be_lost_once(captioned, tmp_path):

@@ -85,6 +85,7 @@ def verify(
         *tally.findings(clock, made.time_base),
         judge_luma(info, made, clock, encoding, tally, threads, options.on_damage, progress),
     ]
+    findings += tally.carried(encoding.encoder)
     findings += compare_picture(info, made, encoding)
     findings += compare_streams(info, made, piece is not None)
     without = "pictures hold none of a film" if made.sequence else ""

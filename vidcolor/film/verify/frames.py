@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,6 +13,7 @@ import cv2
 
 from vidcolor.errors import MediaError
 from vidcolor.film.verify.finding import Finding
+from vidcolor.media.carried import CARRIED, lost
 from vidcolor.media.damage import LASTING
 from vidcolor.media.formats import tick
 from vidcolor.media.probe import FilmInfo
@@ -91,6 +93,10 @@ class Tally:
     unlike: bool = False  # sizes differ: luma cannot be compared
     damage: list[str] = field(default_factory=list)  # what could not be decoded in the output
     stated: int = 0  # how many times the source is damaged
+    brought: Counter[str] = field(
+        default_factory=Counter
+    )  # with how many pictures each of `CARRIED` comes in the source
+    lacking: Counter[str] = field(default_factory=Counter)  # and how many of these have none in the output
     worst: float = 0  # of pictures: the largest difference of a luma sample, codes
 
     def findings(self, clock: Clock, time_base: Fraction) -> list[Finding]:
@@ -117,6 +123,17 @@ class Tally:
             found.append(
                 Finding("damage", f"{self.stated} faults", "", "stated", "what cannot be decoded is not compared")
             )
+        return found
+
+    def carried(self, encoder: str) -> list[Finding]:
+        """About what comes with single pictures; `encoder` is FFmpeg's name of what wrote the output."""
+        found = []
+        for kind, count in self.brought.items():
+            fits = not lost(frozenset({kind}), encoder)
+            verdict = "same" if not self.lacking[kind] else "differs" if fits else "stated"
+            note = "" if fits else f"{encoder} does not write it"
+            there = f"{count - self.lacking[kind]} pictures"
+            found.append(Finding(CARRIED[kind], f"{count} pictures", there, verdict, note))
         return found
 
 
@@ -157,6 +174,9 @@ def compare_frames(
                 tally.extra.append(shown.pts * made.time_base)
                 shown = next(ours, None)
             if shown is not None and shown.pts * made.time_base == time:
+                if brought := frame.carried():
+                    tally.brought.update(brought)
+                    tally.lacking.update(brought - shown.carried())
                 if not tally.unlike:
                     tally.errors.append((frame.pts, cv2.norm(frame.y, shown.y, cv2.NORM_L2SQR)))
                     if numbered:
