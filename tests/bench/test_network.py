@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -39,8 +41,25 @@ def test_every_picture_of_every_timed_batch_is_computed():
 
 
 def test_a_slow_machine_is_not_kept_for_long():
-    timed, _, _ = time_backend(rehearsal(1), light(4, 16, 16), 1, 10**6, limit=0)
-    assert timed == network.LEAST - 1
+    timed, _, _ = time_backend(backend := rehearsal(1), light(4, 16, 16), 1, 10**6, limit=0)
+    assert timed == 2 * backend.slots - 1
+
+
+class Workers:
+    """A backend that computes as many batches beside each other as it has workers, each in a twentieth of a second."""
+
+    def __init__(self, workers):
+        self.slots, self._pool = workers + 1, ThreadPoolExecutor(workers)
+
+    def start(self, _lightness):
+        return self._pool.submit(time.sleep, 0.05).result
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("repeats", [1, 3, 8])
+def test_few_repeats_give_no_speed_that_cannot_be(workers, repeats):
+    _, seconds, _ = time_backend(Workers(workers), light(1, 16, 16), 1, repeats)
+    assert seconds > 0.85 * 0.05 / workers
 
 
 def test_rates_and_operations_belong_together():

@@ -27,7 +27,6 @@ RATES = (24, 25, 30, 60)  # frames/s that films have
 GRAPH = "graph"  # asked for like a backend: the graph that engines are built from
 PICTURES = 4  # different ones, in turn
 LONGEST = 20.0  # seconds for one row, however slow the machine
-LEAST = 4  # batches in one row, however long they take
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +168,12 @@ def light(count: int, height: int, width: int) -> np.ndarray:
 def time_backend(
     backend: Backend, pictures: np.ndarray, batch: int, repeats: int, limit: float = LONGEST
 ) -> tuple[int, float, list[float]]:
-    """Time batches with all slots kept busy, up to `repeats` of them or for `limit` seconds.
+    """Time batches with all slots kept busy, `repeats` of them or as many as `limit` seconds allow, but two a slot.
 
     Returns:
-        How many were timed; seconds a batch over the whole time, and over each stretch of as many batches as there are slots: results come
-        in bunches of so many, and a single gap says nothing.
+        How many were timed; seconds a batch, the mean over all stretches of as many batches as there are slots, and in
+        each stretch: results come in bunches, because batches are computed beside each other, so that a single gap, or
+        one stretch, says nothing.
     """
     shifted = (np.roll(pictures, shift, 0) for shift in range(2))
     batches = [np.ascontiguousarray(np.resize(each, (batch, *pictures.shape[1:]))) for each in shifted]
@@ -181,16 +181,14 @@ def time_backend(
     under_way.popleft()()
     started = time.perf_counter()
     ends = [started]
-    while len(ends) <= repeats and (len(ends) < LEAST or ends[-1] - started < limit):
+    while len(ends) < 2 * backend.slots or (len(ends) <= repeats and ends[-1] - started < limit):
         under_way.append(backend.start(batches[len(ends) % 2]))
         under_way.popleft()()
         ends.append(time.perf_counter())
     while under_way:
         under_way.popleft()()
-    timed = len(ends) - 1
-    stretch = min(backend.slots, timed)
-    stretches = [(last - first) / stretch for first, last in zip(ends, ends[stretch:], strict=False)]
-    return timed, (ends[-1] - started) / timed, stretches
+    stretches = [(last - first) / backend.slots for first, last in zip(ends, ends[backend.slots :], strict=False)]
+    return len(ends) - 1, statistics.mean(stretches), stretches
 
 
 @contextmanager
