@@ -211,6 +211,35 @@ def test_a_frozen_encoder_stays_as_it_was(options, tmp_path):
     assert any(not torch.equal(before[n], after[n]) for n in weights if not n.startswith("encoder."))
 
 
+def test_matrices_decay_and_vectors_do_not(options):
+    """One step without gradients: AdamW (Loshchilov & Hutter 2019) leaves 1 - rate × weight decay of what decays."""
+    taught = learner.Learner(load_network("lite"), dataclasses.replace(options, weight_decay=0.5), ALONE)
+    before = {name: weights.double().clone() for name, weights in taught.network.named_parameters()}
+    for weights in taught.network.parameters():
+        weights.grad = torch.zeros_like(weights)
+    taught.update(0.1, 0.9)
+    for name, weights in taught.network.named_parameters():
+        rate = 0.1 * (options.encoder_rate if name.startswith("encoder.") else 1)
+        left = 1 if weights.ndim == 1 else 1 - rate * 0.5
+        torch.testing.assert_close(weights.double(), before[name] * left, rtol=1e-6, atol=1e-9, msg=name)
+    assert {weights.ndim for weights in before.values()} >= {1, 4}
+
+
+@pytest.mark.parametrize(("ema", "steps"), [(0.999, 2), (0.1, 1)])
+def test_the_average_begins_with_the_first_steps_not_with_the_first_weights(options, tmp_path, ema, steps):
+    """Its decay rises to `ema` as TensorFlow's ExponentialMovingAverage lets it: (1 + n) / (10 + n) after n steps."""
+    torch.manual_seed(options.seed)
+    expected = {name: weights.double() for name, weights in load_network("lite").state_dict().items()}
+    for step in range(1, steps + 1):
+        loop.train(dataclasses.replace(options, steps=step, ema=ema, samples=0), tmp_path, say=lambda _: None)
+        state = load_checkpoint(tmp_path / "last.pt")
+        decay = min(ema, (1 + step) / (10 + step))
+        for name, weights in state["network"].items():
+            if weights.is_floating_point():
+                expected[name] = decay * expected[name] + (1 - decay) * weights.double()
+                torch.testing.assert_close(state["ema"][name].double(), expected[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
 def here(capsys, *arguments):
     """(exit code, standard error) of `vidcolor train` in this process: torch is loaded already."""
     with pytest.raises(SystemExit) as leaving:

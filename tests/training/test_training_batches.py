@@ -1,5 +1,7 @@
 """Batches are a pure function of seed and number; what is cut and converted is what OpenCV and color/lab.py make of it."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -68,6 +70,17 @@ def test_degrading_leaves_the_truth_clean(pictures):
     assert torch.equal(worn[1][bright], clean[1][bright])
     assert torch.equal(worn[1][:, :1], clean[0]) and torch.equal(clean[1][:, :1], clean[0])
     assert (worn[0] - clean[0]).abs().max() > 1
+
+
+def test_where_the_film_shows_black_there_is_no_colour_to_learn(pictures):
+    """Of black edges, which are all that is worn here; colour fades in up to L* 8."""
+    edges = Degrade(**dict.fromkeys((field.name for field in dataclasses.fields(Degrade)), 0.0) | {"border": 1.0})
+    (_, clean), (shown, worn) = (batches(pictures, batch=8, degrade=d).make(3) for d in (None, edges))
+    dark = shown[:, 0] < 6
+    assert dark.any((1, 2)).all() and clean[:, 1:].abs().amax(1)[dark].mean() > 10
+    expected = clean[:, 1:].double() * (shown.double() / 8).clamp(max=1)
+    np.testing.assert_allclose(worn[:, 1:].numpy(), expected.numpy(), atol=1e-4)
+    assert torch.equal(worn[:, :1], clean[:, :1])
 
 
 @pytest.mark.parametrize("shape", [(96, 130), (96, 96), (150, 96)])
