@@ -31,6 +31,7 @@ from vidcolor.media.probe import probe
         ("yuv411p.mkv", {}, ("h264", "yuv422p", ".mkv")),
         ("odd.mkv", {}, ("h264", "yuv444p", ".mkv")),
         ("bframes.mp4", {"suffix": ".mkv"}, ("h264", "yuv420p", ".mkv")),
+        ("hevc10.mkv", {"suffix": ".m4v"}, ("h264", "yuv420p10le", ".m4v")),
     ],
 )
 def test_choice(name, choice, expected, tmp_path):
@@ -83,6 +84,17 @@ def test_what_cannot_be_meant_is_refused(tmp_path):
     ):
         with pytest.raises(UsageError, match=why):
             choose_encoding(info, **choice)
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [(codec.name, suffix) for codec in CODECS.values() if not codec.hardware for suffix in codec.suffixes],
+)
+def test_every_container_that_a_codec_names_takes_it(codec, suffix, tmp_path):
+    source = make("bframes.mp4", tmp_path)
+    result = run_identity(source, tmp_path, codec=codec, suffix=suffix)
+    (film,) = describe(result.output)["streams"]
+    assert film["codec_name"] == codec and len(result.output_times()) == len(result.source_times())
 
 
 @pytest.mark.parametrize("codec", [name for name, codec in CODECS.items() if not codec.hardware])

@@ -4,7 +4,7 @@ A signal is 0…1 (black to nominal peak); linear light is relative to diffuse w
 and HDR highlights are above 1. Arrays have the colour axis last, (..., 3). Values outside 0…1 are continued
 monotonically (odd symmetry or a straight line), never NaN, so that gamut tests can look past the border.
 
-``sdr`` (tags bt709, smpte170m, bt470bg, iec61966-2-1, or none) is read display-referred through the sRGB curve: the
+``sdr`` (tags bt709, smpte170m, iec61966-2-1, or none) is read display-referred through the sRGB curve: the
 networks are trained on sRGB pictures, and players show SDR video without converting between those curves.
 ``pq`` is SMPTE ST 2084 and ``hlg`` is ITU-R BT.2100-2 with its OOTF for a 1000 cd/m² display, both relative to the
 203 cd/m² diffuse white of ITU-R BT.2408.

@@ -39,13 +39,14 @@ class Codec:
 
 _X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 _ALL = ((2, 2), (2, 1), (1, 1))
-_GENERAL = (".mp4", ".m4v", ".mov", ".mkv", ".ts", ".m2ts", ".mts")
+_GENERAL = (".mp4", ".mov", ".mkv", ".ts", ".m2ts", ".mts")
+_WITH_M4V = (".mp4", ".m4v", *_GENERAL[1:])  # FFmpeg writes no HEVC into it
 
 CODECS = {
     codec.name: codec
     for codec in (
         Codec(
-            "h264", "libx264", _GENERAL, ".mp4", "mp4", (8, 10), _ALL,
+            "h264", "libx264", _WITH_M4V, ".mp4", "mp4", (8, 10), _ALL,
             crf=16, max_crf=51, preset="veryfast", presets=_X26X, options=(("x264-params", "force-cfr=0"),),
             interlaced=True, odd=False,
         ),
@@ -74,7 +75,7 @@ CODECS = {
                 options=(("rc", "vbr"), ("b", "0"), ("bf", "0")), odd=False, least=least, crf_option="cq", hardware=True,
             )
             for name, suffixes, crf, least in (
-                ("h264", _GENERAL, 19, 146), ("hevc", _GENERAL, 21, 130), ("av1", (".mp4", ".mkv", ".webm"), 25, 192),
+                ("h264", _WITH_M4V, 19, 146), ("hevc", _GENERAL, 21, 130), ("av1", (".mp4", ".mkv", ".webm"), 25, 192),
             )
         ),
     )

@@ -130,6 +130,8 @@ def _choose_codec(info: FilmInfo, name: str, suffix: str | None) -> tuple[Codec,
         return CODECS[name], "asked for"
     if suffix == ".webm":
         return CODECS["av1"], "WebM holds no H.264 or HEVC"
+    if suffix == ".m4v":
+        return CODECS["h264"], "M4V holds no HEVC here"
     if info.format.depth == 8:
         return CODECS["h264"], "8-bit source"
     if info.interlaced and info.format.depth <= 10:

@@ -111,7 +111,8 @@ def _beside_plain(
 
 def _words(bad: list[int], lack: float) -> str:
     if bad:
-        return f"{len(bad)} frames lie more than {FRAME_MARGIN:g} dB below it, the first is"
+        lie = "1 frame lies" if len(bad) == 1 else f"{len(bad)} frames lie"
+        return f"{lie} more than {FRAME_MARGIN:g} dB below it, the first is"
     return f"the frame that is furthest below it, by {max(0.0, lack):.2f} dB, is"
 
 
