@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from vidcolor.bench.calibration import Divided
 
 PAPERS_MODEL = "resnet38"  # whose speed Table 1 states
+# The benches, by the option that asks for each, and the options that each has a use for.
+ALONE = "the networks alone"
+USES = {
+    ALONE: {"weights", "backend", "batch", "repeats", "calibrate"},
+    "--check": {"weights", "backend", "calibrate"},
+    "--training": {"batch", "repeats"},
+    "--pipeline": {"weights", "backend", "runs", "smooth", "codec", "crf", "preset"},
+}
 
 
 @click.command("bench")
@@ -34,7 +42,11 @@ PAPERS_MODEL = "resnet38"  # whose speed Table 1 states
 )
 @click.option("--batch", default="1,8,32", show_default=True, help="Batch sizes on GPUs, comma-separated.")
 @click.option(
-    "--repeats", type=click.IntRange(1), default=50, show_default=True, help="Batches that are timed for each row."
+    "--repeats",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Batches that are timed for each row, at least two of each that may be under way.",
 )
 @click.option("--check", is_flag=True, help="Compare every backend's colours with float32 instead of timing.")
 @calibrate_option
@@ -77,14 +89,10 @@ def command(
     With --pipeline CLIP: the whole command on CLIP, beside an ffmpeg transcode with the same encoder settings. With
     --training: how much of a training step is learning; --batch is pictures a step then [32], --repeats the steps.
     """
-    if calibrate is not None and (training or clip is not None):
-        raise UsageError(
-            "--calibrate means nothing with --training or --pipeline",
-            "it is for int8 and fp8 of the network alone",
-            "Leave it out, or use: vidcolor bench --check --calibrate FOLDER",
-        )
-    if sum((check, training, clip is not None)) > 1:
-        raise UsageError("one bench at a time", "of --check, --training and --pipeline several were given", "Give one.")
+    asked = [name for name, given in (("--check", check), ("--training", training), ("--pipeline", clip)) if given]
+    if len(asked) > 1:
+        raise UsageError("one bench at a time", f"{' and '.join(asked)} were given", "Give one.")
+    _refuse_others(context, asked[0] if asked else ALONE)
     if training:
         given = context.get_parameter_source("batch") != click.core.ParameterSource.DEFAULT
         batches = _numbers(options["batch"] if given else "32")
@@ -95,6 +103,16 @@ def command(
         _check(as_json, calibrate, **options)
     else:
         _network(as_json, calibrate, **options)
+
+
+def _refuse_others(context: click.Context, bench: str) -> None:
+    """Refuse an option that is given for another bench."""
+    for name in sorted(set.union(*USES.values()) - USES[bench]):
+        if context.get_parameter_source(name) != click.core.ParameterSource.DEFAULT:
+            using = ", ".join(each for each, names in USES.items() if name in names)
+            if bench == ALONE:
+                raise UsageError(f"--{name} means nothing without {using}", f"{ALONE} are measured", "Leave it out.")
+            raise UsageError(f"--{name} means nothing with {bench}", f"it is for {using}", "Leave it out.")
 
 
 def _say(text: str) -> None:
@@ -154,7 +172,7 @@ def _network(
         return
     out = console()
     out.print(
-        f"{spec.name} at {res}×{res}, {spec.gflop_144 * (res / 144) ** 2:.3g} GFLOP a picture; {machine}; up to {repeats} batches a row",
+        f"{spec.name} at {res}×{res}, {spec.gflop_144 * (res / 144) ** 2:.3g} GFLOP a picture; {machine}",
         soft_wrap=True,
     )
     header, rows, verdict = network_tables(timings)
@@ -228,12 +246,19 @@ def _check(
 
 
 def _pipeline(clip: Path, as_json: bool, runs: int, backend: str, **options: Any) -> None:
+    from vidcolor.backends.choose import choose_backend, choose_model
     from vidcolor.bench.pipeline import bench_pipeline
     from vidcolor.cli.ui import console, table
     from vidcolor.config import RunOptions
+    from vidcolor.models.registry import find_spec
+    from vidcolor.models.weights import find_weights
 
     kept = {name: options[name] for name in ("model", "weights", "res", "smooth", "codec", "crf", "preset")}
-    result = bench_pipeline(clip, RunOptions(backend="auto" if backend == "all" else backend, **kept), runs)
+    run = RunOptions(backend="auto" if backend == "all" else backend, **kept)
+    run.validate()  # here, in plain words, and not by the runs
+    find_weights(find_spec(choose_model(run.model).name), run.weights)
+    choose_backend(run.backend)
+    result = bench_pipeline(clip, run, runs)
     n = result.frames
     figures = {
         "frames/s": [n / m.wall for m in result.ours],
