@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from vidcolor import __version__
+from vidcolor.cli import streams
 from vidcolor.config import MAX_PIXELS, RES, RunOptions
 from vidcolor.errors import VidcolorError
 
@@ -47,10 +48,11 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # Whoever read standard output has gone: nothing is left to say. Python would complain at exit otherwise.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:  # whoever read standard output has gone: nothing is left to say
             raise click.exceptions.Exit(NOT_READ) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -115,8 +117,7 @@ def show_error(error: BaseException, verbose: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with its exit code: 0 done, 1 a film failed, 2 usage, 130 interrupted, 141 not read."""
     state = {"verbose": False}
-    if getattr(sys.stdout, "errors", None) == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    streams.set_up()
     os.environ.setdefault("SVT_LOG", "1")  # its errors alone: SVT-AV1 writes to standard error by itself
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's matrices are 3×3 here: more threads would only spin
     try:
@@ -130,4 +131,5 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         show_error(error, state["verbose"])
         code = getattr(error, "exit_code", 1)
+    streams.forget_output()
     sys.exit(code)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import click
 
 from vidcolor.cli import max_pixels_option, overwrite_option, verbose_option
+from vidcolor.cli.streams import check_output_is_open
 from vidcolor.config import DECODERS, ON_DAMAGE, PROTOCOLS, STDOUT_FORMATS, RunOptions, WorkOptions
 from vidcolor.errors import UsageError
 from vidcolor.media.address import STANDARD_OUTPUT, Source, source_of
@@ -164,6 +165,8 @@ def command(
     if as_json and target == STANDARD_OUTPUT:
         next_step = "Write the film to a file, or leave out --json."
         raise UsageError("--json cannot be used with -o -", "the film is on standard output", next_step)
+    if target == STANDARD_OUTPUT:
+        check_output_is_open()
     from vidcolor.cli.memory import keep_freed_memory
     from vidcolor.cli.ui import JsonReport, TextReport
     from vidcolor.film.batch import run_batch
