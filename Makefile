@@ -54,16 +54,20 @@ samples:
 gpu-check:
 	$(PYTHON) -m vidcolor gpu-check --write docs/gpu.md --json build/gpu-check.json $(CALIBRATE:%=--calibrate %)
 
-# Pictures for a machine with a GPU to which little can be brought: DATA and VAL are folders or shards.
-MEGABYTES ?= 50
+# Pictures for a machine with a GPU to which little can be brought: DATA and VAL are folders or shards. Of 64 MiB, this
+# leaves the checkout its part.
+MEGABYTES ?= 38
+train-gpu-set: export PYTHONPATH := $(CURDIR)$(PYTHONPATH:%=:%)
 train-gpu-set:
 	@test -n "$(DATA)" -a -n "$(VAL)" || { echo 'Try: make train-gpu-set DATA="photos/ more.tar" VAL=held-back.tar'; exit 1; }
 	$(PYTHON) scripts/train_gpu_set.py $(DATA:%=--data %) $(VAL:%=--val %) --megabytes $(MEGABYTES) -o build/gpu-set
 
-# On that machine: both networks, one after the other, with whatever its Python has.
-MINUTES ?= 25
+# On that machine: both networks, one after the other, with whatever its Python has. No shell between make and Python: a
+# request to stop must reach the script and be waited for. TRAIN_ARGS="--model resnet38"
+MINUTES ?= 20
+train-gpu: export PYTHONPATH := $(CURDIR)$(PYTHONPATH:%=:%)
 train-gpu:
-	$(PYTHON) scripts/train_on_gpu.py build/gpu-set --minutes $(MINUTES)
+	$(PYTHON) scripts/train_on_gpu.py build/gpu-set --minutes $(MINUTES) $(TRAIN_ARGS)
 
 clean:
 	rm -rf .venv demo build dist *.egg-info

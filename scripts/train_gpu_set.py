@@ -62,7 +62,7 @@ def chosen(sources: tuple[Path, ...], side: int) -> list[np.ndarray]:
 @click.option(
     "-o", "--output", default="build/gpu-set", show_default=True, type=click.Path(path_type=Path), help="Folder."
 )
-@click.option("--megabytes", default=50.0, show_default=True, help="Size of the whole set.")
+@click.option("--megabytes", default=38.0, show_default=True, help="Size of the whole set.")
 @click.option("--side", default=144, show_default=True, help="Short side of the pictures, pixels.")
 @click.option("--quality", default=40, show_default=True, help="Of WebP, 1 to 100.")
 def main(

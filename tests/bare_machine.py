@@ -5,25 +5,23 @@ import subprocess
 import sys
 
 MISSING = ("av", "imagesize", "openvino", "imageio_ffmpeg", "ffmpeg")
-FINDER = """
-import sys
+HIDE = """
+from importlib.machinery import PathFinder
+
+find = PathFinder.find_spec
 
 
-class Missing:
-    names = {names!r}
-
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in self.names:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+def find_spec(name, path=None, target=None):
+    return None if name.split(".")[0] in {names!r} else find(name, path, target)
 
 
-sys.meta_path.insert(0, Missing())
+PathFinder.find_spec = find_spec
 """
 
 
 def environment(folder, *also):
     """Variables for processes, and for those that they start, in which these packages cannot be found."""
-    (folder / "sitecustomize.py").write_text(FINDER.format(names=(*MISSING, *also)))
+    (folder / "sitecustomize.py").write_text(HIDE.format(names=(*MISSING, *also)))
     return os.environ | {"PYTHONPATH": str(folder), "CUDA_VISIBLE_DEVICES": ""}
 
 
