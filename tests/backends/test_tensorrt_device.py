@@ -228,6 +228,13 @@ def test_a_library_that_wants_memory_for_its_largest_shapes_gets_it(make):
     assert Memory.held == 0
 
 
+def test_an_error_of_before_costs_no_memory(make):
+    device = make(Engine())
+    device.messages.errors.append("of something that is over")
+    Runner(device, 4).start(pictures(4))()
+    assert Memory.held < 3 * 50_000
+
+
 def test_a_library_that_takes_no_memory_at_all_is_refused_in_its_own_words(make):
     with pytest.raises(BackendError, match="cannot take scratch memory.*size >= 60000"):
         Runner(make(Engine(least_memory=60_000)), 4)
