@@ -232,7 +232,7 @@ def test_an_error_of_before_costs_no_memory(make):
     device = make(Engine())
     device.messages.errors.append("of something that is over")
     Runner(device, 4).start(pictures(4))()
-    assert Memory.held < 3 * 50_000
+    assert Memory.held < 50_000
 
 
 def test_a_library_that_takes_no_memory_at_all_is_refused_in_its_own_words(make):
