@@ -45,16 +45,17 @@ class DestinationPath(FilmPath):
 
 
 class Time(click.ParamType):
-    """Seconds (12.5) or [hours:]minutes:seconds (1:02:03.5), exact."""
+    """Seconds (12.5) or [hours:]minutes:seconds (1:02:03.5), each below 60 beside a larger unit; exact."""
 
     name = "time"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        *larger, last = str(value).split(":")
         try:
-            seconds = Fraction(0)
-            for part in str(value).split(":"):
-                seconds = seconds * 60 + Fraction(part)
-            return seconds
+            numbers = [*map(int, larger), Fraction(last)]
+            if len(numbers) > 3 or not all(map(str.isdecimal, larger)) or not all(0 <= n < 60 for n in numbers[1:]):
+                raise ValueError
+            return sum(number * 60**power for power, number in enumerate(reversed(numbers)))
         except (ValueError, ZeroDivisionError):
             self.fail(f"'{value}' is no time; write seconds (12.5) or h:mm:ss (1:02:03)", param, ctx)
 

@@ -52,7 +52,7 @@ def command(
     if as_json and as_csv:
         raise UsageError("cannot print both", "--json and --csv were given", "Give one of them.")
     if edl is not None:
-        check_output(film, edl, overwrite)
+        check_output(film, edl, overwrite, "--edl")
     info = probe(film, max_pixels=max_pixels)
     show = _print_json if as_json else _print_csv if as_csv else _print_table
     ticker, shots = Ticker(), []

@@ -104,8 +104,11 @@ def _check_pictures(source: Source, pattern: Path, overwrite: bool) -> None:
         )
 
 
-def check_output(source: Source, output: Path, overwrite: bool) -> None:
+def check_output(source: Source, output: Path, overwrite: bool, option: str = "-o") -> None:
     """Refuse an output that would destroy something or cannot be written.
+
+    Args:
+        option: that names it, for the advice.
 
     Raises:
         UsageError: it is the source, it exists, or its folder is missing or not writable.
@@ -113,13 +116,12 @@ def check_output(source: Source, output: Path, overwrite: bool) -> None:
     if is_pattern(output):
         _check_pictures(source, output, overwrite)
     elif isinstance(source, Path) and output.exists() and source.exists() and output.samefile(source):
-        raise UsageError(
-            f"the output {output} is the input itself", "nothing was changed", "Give another name with -o."
-        )
+        next_step = f"Give another name with {option}."
+        raise UsageError(f"the output {output} is the input itself", "nothing was changed", next_step)
     if output.is_dir():
-        raise UsageError(f"the output {output} is a folder", "a file is needed", f"Try: -o {output / 'NAME'}")
+        raise UsageError(f"the output {output} is a folder", "a file is needed", f"Try: {option} {output / 'NAME'}")
     if output.exists() and not overwrite:
-        next_step = "Add --overwrite, or give another name with -o."
+        next_step = f"Add --overwrite, or give another name with {option}."
         for folder in work_beside(output):  # of a job that was stopped, or killed just after the film was finished
             next_step += f" There is earlier work beside it; to remove that: rm -r {shlex.quote(str(folder))}"
         raise OutputExists(output, next_step)
