@@ -10,10 +10,11 @@ from vidcolor.errors import MediaError
 from vidcolor.film.disk import estimate, free_bytes
 from vidcolor.film.events import Event
 from vidcolor.film.journal import ChunkRecord
-from vidcolor.film.plan import CHUNK_SECONDS, Plan
+from vidcolor.film.plan import CHUNK_SECONDS, Plan, piece_of
 from vidcolor.film.provenance import STATEMENT, shots_of_records
 from vidcolor.film.work import WorkPlace, find_others
 from vidcolor.media.damage import in_spans
+from vidcolor.media.empty_streams import empty_streams
 from vidcolor.media.mp4_tags import lost_tags
 from vidcolor.media.streams import plan_streams
 
@@ -54,6 +55,7 @@ def converted(plan: Plan) -> list[str]:
     lost = lost_tags(plan.info, suffix)
     why = f"beside a cover picture, a {suffix} file has no place for the tags {', '.join(lost)}: they are left out"
     notes = [stream.note for stream in plan_streams(plan.info, suffix) if stream.note]
+    notes += empty_streams(plan.info, suffix, piece_of(plan.info, plan.options)).values()
     return [*plan.encoding.conversions, *notes, *([why] if lost else [])]
 
 

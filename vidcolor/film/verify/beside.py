@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from vidcolor.film.verify.finding import Finding
 from vidcolor.media.contents import Content, read_contents, samples_of
+from vidcolor.media.empty_streams import empty_streams
 from vidcolor.media.formats import tick
 from vidcolor.media.mp4_tags import lost_tags
 from vidcolor.media.probe import FilmInfo, StreamInfo
@@ -21,19 +22,24 @@ _REPACKED = frozenset(["aac", "h264", "hevc"])
 _CHAPTER_SLACK = Fraction(1, 1000)  # seconds; MP4 players and FFmpeg count chapters in milliseconds
 
 
-def compare_streams(info: FilmInfo, made: FilmInfo, piece: bool) -> list[Finding]:
-    """A finding for every stream of the source but the film, and one for their number."""
+def compare_streams(info: FilmInfo, made: FilmInfo, piece: tuple[int, int | None] | None) -> list[Finding]:
+    """A finding for every stream of the source but the film, and one for their number.
+
+    Args:
+        piece: first pts and end (exclusive; None: that of the film) of the part that was made; None: the whole film.
+    """
     suffix = made.path.suffix.lower()
+    empty = empty_streams(info, suffix, piece)
     plans = [plan for plan in plan_streams(info, suffix) if plan.action != "colour"]
-    expected = [plan for plan in plans if plan.action not in ("drop", "remake")]
+    expected = [p for p in plans if p.action not in ("drop", "remake") and p.stream.index not in empty]
     partners = _partners(expected, [stream for stream in made.streams if stream.index != made.film])
     old = read_contents(info, [plan.stream.index for plan in expected])
     new = read_contents(made, [stream.index for stream in partners.values() if stream is not None])
     found = []
     for plan in plans:
         name, codec = _name(plan.stream), plan.stream.codec
-        if plan.action in ("drop", "remake"):
-            found.append(Finding(name, codec, "", "stated", plan.note))
+        if plan not in expected:
+            found.append(Finding(name, codec, "", "stated", empty.get(plan.stream.index, plan.note)))
             continue
         partner = partners[plan.stream.index]
         if partner is None:

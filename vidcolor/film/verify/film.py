@@ -87,7 +87,7 @@ def verify(
     ]
     findings += tally.carried(encoding.encoder)
     findings += compare_picture(info, made, encoding)
-    findings += compare_streams(info, made, piece is not None)
+    findings += compare_streams(info, made, piece)
     without = "pictures hold none of a film" if made.sequence else ""
     if output.suffix.lower() in TRANSPORT_STREAM:
         without = "transport streams have no place for them"
