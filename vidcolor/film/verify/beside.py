@@ -12,6 +12,7 @@ from vidcolor.media.mp4_tags import lost_tags
 from vidcolor.media.probe import FilmInfo, StreamInfo
 from vidcolor.media.stream_labels import held_marks, written_language
 from vidcolor.media.streams import TRANSPORT_STREAM, StreamPlan, plan_streams
+from vidcolor.media.timecode import advanced
 
 # Tags about a file's bytes or its writer, not about the film; and the comment, which says that colour was added.
 _OF_THE_FILE = frozenset(
@@ -19,6 +20,7 @@ _OF_THE_FILE = frozenset(
 )
 # Between MPEG-TS and the others these are packed in another way: headers go into the packets or out of them.
 _REPACKED = frozenset(["aac", "h264", "hevc"])
+_TIME_CODED = frozenset({".mp4", ".mov", ".mkv"})  # containers that say the time code of their first frame
 _CHAPTER_SLACK = Fraction(1, 1000)  # seconds; MP4 players and FFmpeg count chapters in milliseconds
 
 
@@ -186,3 +188,41 @@ def compare_tags(info: FilmInfo, made: FilmInfo, without: str, piece: bool) -> l
     if beside_cover and not lost:
         lost = [f"{', '.join(sorted(beside_cover))}: a cover picture leaves no place for them"]
     return [Finding("tags", str(len(old)), str(len(new)), verdict, "; ".join(lost))]
+
+
+def compare_time_code(info: FilmInfo, made: FilmInfo, first: int | None) -> list[Finding]:
+    """That of the first frame, where the source has one and the container of the output can say it.
+
+    Args:
+        first: pts of the first frame of a piece; None: the whole film was made.
+    """
+    old, new = _time_code(info), _time_code(made)
+    if old is None or made.path.suffix.lower() not in _TIME_CODED:
+        return []
+    wanted, note = old, ""
+    if first is not None:
+        rate = info.average_rate or Fraction(25)
+        wanted = advanced(old, round((first - info.start_pts) * info.time_base * rate), rate)
+        note = "that of the piece's first frame" if wanted else "the source's is none"
+    good = new == wanted
+    return [Finding("time code", old, new or "none", "same" if good else "differs", note if good else f"not {wanted}")]
+
+
+def _time_code(info: FilmInfo) -> str | None:
+    tags = (*info.film_stream.tags, *info.container_tags)
+    return next((code for name, code in tags if name.lower() == "timecode"), None)
+
+
+def compare_service(info: FilmInfo, made: FilmInfo) -> list[Finding]:
+    """Number and names of a broadcast, between transport streams."""
+    old, new = info.service, made.service
+    if old is None or made.path.suffix.lower() not in TRANSPORT_STREAM:
+        return []
+    names, now = dict(old.names), dict(new.names) if new else {}
+    lost = [f"{name} is '{now.get(name, '')}'" for name in names if now.get(name) != names[name]]
+    if new is None or (old.number and new.number != old.number):
+        lost.append("it has another number")
+    words, output = (
+        f"{each.number} {' '.join(dict(each.names).values())}".strip() if each else "none" for each in (old, new)
+    )
+    return [Finding("service", words, output, "differs" if lost else "same", "; ".join(lost))]

@@ -12,7 +12,13 @@ from typing import Any
 from vidcolor.config import RunOptions
 from vidcolor.errors import UsageError
 from vidcolor.film.plan import piece_of
-from vidcolor.film.verify.beside import compare_chapters, compare_streams, compare_tags
+from vidcolor.film.verify.beside import (
+    compare_chapters,
+    compare_service,
+    compare_streams,
+    compare_tags,
+    compare_time_code,
+)
 from vidcolor.film.verify.finding import Finding
 from vidcolor.film.verify.frames import Clock, Numbering, compare_frames
 from vidcolor.film.verify.luma import judge_luma
@@ -93,6 +99,8 @@ def verify(
         without = "transport streams have no place for them"
     findings += compare_chapters(info, made, without or ("a piece has none" if piece else ""))
     findings += compare_tags(info, made, without, piece is not None)
+    findings += compare_time_code(info, made, tally.first if piece else None)
+    findings += compare_service(info, made)
     return Verification(source, output, tuple(findings))
 
 

@@ -86,6 +86,7 @@ class Tally:
     """Frames of both films. Times are seconds in the output."""
 
     source: int = 0
+    first: int | None = None  # pts of the first frame of the source
     output: int = 0
     missing: list[Fraction] = field(default_factory=list)  # times at which the output lacks a frame of the source
     extra: list[Fraction] = field(default_factory=list)  # times at which it has one that the source has not
@@ -169,6 +170,7 @@ def compare_frames(
         ours = readable(iter(output), tally)
         shown = next(ours, None)
         for frame in takewhile(lambda frame: clock.holds(frame.pts), source):
+            tally.first = frame.pts if tally.first is None else tally.first
             time = clock(frame.pts)
             while shown is not None and shown.pts * made.time_base < time:
                 tally.extra.append(shown.pts * made.time_base)
