@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from fractions import Fraction
 
 import pytest
 
@@ -73,3 +74,12 @@ def test_without_a_cover_every_tag_stays(covered, tmp_path):
     assert not colour(bare, tmp_path / "out.mp4")
     codecs, tags = held(tmp_path / "out.mp4")
     assert codecs == ["h264"] and (tags["title"], tags["director"]) == ("Metropolis", "Lang")
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_piece_keeps_the_cover(suffix, covered, tmp_path):
+    source, out = tmp_path / "source.mp4", tmp_path / f"out.{suffix}"
+    colour(covered, source)
+    options = RunOptions(start=Fraction(1, 8), preset="ultrafast")
+    colour_film(source, out, False, options, overwrite=False, dry_run=False, report=lambda event: None)
+    assert held(out)[0] == ["h264", "mjpeg"] and verify(source, out, options).conforms

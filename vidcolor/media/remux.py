@@ -177,7 +177,7 @@ def _command(
         if plan.action == "convert":
             options[f"c:{place}"] = plan.codec
         if plan.action != "colour":
-            filters = [stream_filter(info, plan.stream, suffix), _outside(info, piece) if piece else None]
+            filters = [stream_filter(info, plan.stream, suffix), _outside(info, piece) if piece and not plan.stream.attached_picture else None]
             options |= {f"bsf:{place}": ",".join(filter(None, filters))} if any(filters) else {}
     if earlier := _earlier(info, timeline, suffix, piece):
         options["output_ts_offset"] = _decimal(-earlier)
