@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 import av
 
@@ -15,6 +16,7 @@ from vidcolor.media.streams import MP4_FAMILY, plan_streams
 _AROUND = 10  # seconds by which packets may lie before and after those of the film that belong to the same time
 
 
+@lru_cache(maxsize=2)  # a plan is told before the work and after it
 def empty_streams(info: FilmInfo, suffix: str, piece: tuple[int, int | None] | None) -> dict[int, str]:
     """The streams that a file with `suffix` will lack though it could hold them, by index: why, a sentence each.
 
