@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 import av
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from vidcolor.config import RunOptions
 from vidcolor.film.run import colour_film
 from vidcolor.film.verify import verify
+from vidcolor.media.carried import carried
 
 SLICE, USER_DATA = b"\0\0\1\1", b"\0\0\1\xb2"
 
@@ -48,6 +50,14 @@ def captioned(samples, tmp_path_factory):
     found = captions(folder / "captions.ts")
     assert len(found) == 16 and len({each[0] for each in found}) == 16
     return folder / "captions.ts"
+
+
+def test_looking_at_what_is_carried_keeps_no_frame_in_memory(captioned):
+    with av.open(str(captioned)) as film:
+        frame = next(film.decode(video=0))
+        before = sys.getrefcount(frame)
+        assert carried(frame) == {"A53_CC"}
+        assert sys.getrefcount(frame) == before
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("h264", "ts"), ("h264", "mp4"), ("hevc", "mkv")])

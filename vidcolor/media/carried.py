@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import av
+from av.sidedata.sidedata import SideDataContainer
 
 CARRIED = {
     "A53_CC": "closed captions (CEA-608 or 708)",
@@ -17,8 +18,8 @@ _WRITTEN = {"libx264": frozenset(CARRIED), "libx265": frozenset({"A53_CC"})}
 
 def carried(frame: av.VideoFrame) -> frozenset[str]:
     """What of CARRIED comes with a decoded frame."""
-    try:
-        return frozenset(data.type.name for data in frame.side_data) & CARRIED.keys()
+    try:  # not `frame.side_data`, which the frame keeps and which keeps the frame: its memory would wait for the collector
+        return frozenset(data.type.name for data in SideDataContainer(frame)) & CARRIED.keys()
     except ValueError:  # a kind that PyAV has no name for: the EXIF of a TIFF
         return frozenset()
 

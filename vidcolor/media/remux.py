@@ -177,7 +177,8 @@ def _command(
         if plan.action == "convert":
             options[f"c:{place}"] = plan.codec
         if plan.action != "colour":
-            filters = [stream_filter(info, plan.stream, suffix), _outside(info, piece) if piece and not plan.stream.attached_picture else None]
+            cut = piece is not None and not plan.stream.attached_picture
+            filters = [stream_filter(info, plan.stream, suffix), _outside(info, piece) if cut else None]
             options |= {f"bsf:{place}": ",".join(filter(None, filters))} if any(filters) else {}
     if earlier := _earlier(info, timeline, suffix, piece):
         options["output_ts_offset"] = _decimal(-earlier)
