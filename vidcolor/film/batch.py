@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,8 @@ def run_batch(
         raise
     finally:
         for folder in new_folders if dry_run else ():
-            folder.rmdir()
+            with suppress(OSError):  # somebody else uses it by now
+                folder.rmdir()
         summary = summary_event(films, stopped, codes)
         report(summary)
     return summary

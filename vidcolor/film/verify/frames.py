@@ -94,10 +94,8 @@ class Tally:
     unlike: bool = False  # sizes differ: luma cannot be compared
     damage: list[str] = field(default_factory=list)  # what could not be decoded in the output
     stated: int = 0  # how many times the source is damaged
-    brought: Counter[str] = field(
-        default_factory=Counter
-    )  # with how many pictures each of `CARRIED` comes in the source
-    lacking: Counter[str] = field(default_factory=Counter)  # and how many of these have none in the output
+    brought: Counter[str] = field(default_factory=Counter)  # of each of `CARRIED`: pictures of the source that have it
+    lacking: Counter[str] = field(default_factory=Counter)  # and those of them that have none in the output
     worst: float = 0  # of pictures: the largest difference of a luma sample, codes
 
     def findings(self, clock: Clock, time_base: Fraction) -> list[Finding]:
