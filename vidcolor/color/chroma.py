@@ -12,6 +12,7 @@ from vidcolor.color.yuv import MATRICES, YuvFormat, chroma_from_code, luma_from_
 RADIUS = 1  # of the windows in which colour is regressed on luma, in pixels of the ab grid
 EPSILON = 0.04**2  # luma variance, in (black to white)², up to which luma's changes are taken for grain, not for edges
 _TINY = 1e-6  # of luma, in place of 0 in divisions: far below half a code of any depth
+_STRIP = 1 << 17  # chroma samples that are worked on at a time: their planes stay in a core's cache
 
 
 class ChromaMerger:
@@ -43,7 +44,10 @@ class ChromaMerger:
         self._table = ChromaTable(fmt)
         self._kr, self._kb = MATRICES[fmt.matrix]
         self._per_chroma = np.float32([2 * (1 - self._kb), 2 * (1 - self._kr)])  # B' - Y' per Cb, R' - Y' per Cr
-        self._luma, self._blue, self._red, self._spare, self._other = np.empty((5, *self.size[::-1]), np.float32)
+        width, height = self.size
+        self._rows = max(1, _STRIP // width)
+        self._enlarged = np.empty((4, height, width), np.float32)
+        self._strip = np.empty((3, min(self._rows, height), width), np.float32)
 
     def planes(self, y: np.ndarray, ab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """U and V for one frame.
@@ -59,38 +63,57 @@ class ChromaMerger:
             raise ValueError(f"a luma plane of {self.height}×{self.width} was announced, this one is {y.shape}")
         fmt = self.fmt
         codes = chroma_sited_luma(y, fmt)
-        inside = np.clip(codes, fmt.black, fmt.black + fmt.luma_span)
-        cv2.addWeighted(
-            inside, 1 / fmt.luma_span, inside, 0, _TINY - fmt.black / fmt.luma_span, dst=self._luma, dtype=cv2.CV_32F
-        )
         small = luma_from_code(resize_by_area(codes, ab.shape[2], ab.shape[1]), fmt)
         colour = self._table.chroma(small, ab * np.float32(self.saturation)) * self._per_chroma
-        self._enlarge(small, colour)
-        self._fit_gamut()
-        blue, red = (self._codes(*item) for item in zip((self._blue, self._red), self._per_chroma, strict=True))
-        return blue, red
+        enlarged = self._enlarge(small, colour)
+        inside = np.clip(codes, fmt.black, fmt.black + fmt.luma_span)
+        u, v = np.empty((2, *self.size[::-1]), fmt.dtype)
+        for top in range(0, len(inside), self._rows):
+            rows = slice(top, top + self._rows)
+            self._fill(inside[rows], enlarged[:, rows], u[rows], v[rows])
+        return u, v
 
-    def _enlarge(self, small: np.ndarray, colour: np.ndarray) -> None:
-        """Step 2: B' - Y' and R' - Y' (h, w, 2) over luma `small` (h, w) → `_blue` and `_red`, steered by `_luma`."""
-        steered = small.shape[1] < self.size[0] or small.shape[0] < self.size[1]
-        slope = colour_slope(small, colour) if steered else None
-        for i, plane in enumerate((self._blue, self._red)):
-            grid = np.ascontiguousarray(colour[..., i])
-            if steered:
-                steep = np.ascontiguousarray(slope[..., i])
-                cv2.resize(grid - steep * small, self.size, dst=plane, interpolation=cv2.INTER_LINEAR)
-                cv2.resize(steep, self.size, dst=self._spare, interpolation=cv2.INTER_LINEAR)
-                cv2.multiply(self._spare, self._luma, dst=self._spare)
-                cv2.add(plane, self._spare, dst=plane)
-            else:  # the ab grid is the finer one: there is nothing to add
-                cv2.resize(grid, self.size, dst=plane, interpolation=cv2.INTER_AREA)
+    def _enlarge(self, small: np.ndarray, colour: np.ndarray) -> np.ndarray:
+        """Step 2, but for full luma: B' - Y' and R' - Y' where luma is 0, and their slopes on luma, at chroma size.
 
-    def _fit_gamut(self) -> None:
-        """Step 3, in place: divide by the least number ≥ 1 that leaves R', G' and B' in 0…1.
+        Args:
+            small, colour: luma (h, w), B' - Y' and R' - Y' (h, w, 2) on the ab grid.
+
+        Returns:
+            (4, height, width), or (2, height, width) where the ab grid is the finer one and there is nothing to steer.
+        """
+        if small.shape[1] >= self.size[0] and small.shape[0] >= self.size[1]:
+            grids, interpolation = (colour,), cv2.INTER_AREA
+        else:
+            slope = colour_slope(small, colour)
+            grids, interpolation = (colour - slope * small[..., None], slope), cv2.INTER_LINEAR
+        planes = self._enlarged[: 2 * len(grids)]
+        for i, plane in enumerate(planes):
+            grid = np.ascontiguousarray(grids[i // 2][..., i % 2])
+            cv2.resize(grid, self.size, dst=plane, interpolation=interpolation)
+        return planes
+
+    def _fill(self, inside: np.ndarray, enlarged: np.ndarray, u: np.ndarray, v: np.ndarray) -> None:
+        """Some rows of U and V from the luma codes there, black to white, and what `_enlarge` gives there, which is used up."""
+        fmt = self.fmt
+        luma, *spare = self._strip[:, : len(inside)]
+        blue, red, *slopes = enlarged
+        cv2.addWeighted(
+            inside, 1 / fmt.luma_span, inside, 0, _TINY - fmt.black / fmt.luma_span, dst=luma, dtype=cv2.CV_32F
+        )
+        for plane, slope in zip((blue, red), slopes):
+            cv2.accumulateProduct(slope, luma, plane)
+        self._fit_gamut(luma, blue, red, *spare)
+        self._codes(blue, self._per_chroma[0], u)
+        self._codes(red, self._per_chroma[1], v)
+
+    def _fit_gamut(
+        self, luma: np.ndarray, blue: np.ndarray, red: np.ndarray, above: np.ndarray, below: np.ndarray
+    ) -> None:
+        """Step 3: divide B' - Y' and R' - Y' by the least number ≥ 1 that leaves R', G' and B' in 0…1; all are overwritten.
 
         R' - Y', G' - Y' and B' - Y' average to 0 (weighted by Kr, Kg, Kb), so the largest is ≥ 0 and the smallest ≤ 0.
         """
-        luma, blue, red, above, below = self._luma, self._blue, self._red, self._spare, self._other
         kg = 1 - self._kr - self._kb
         cv2.addWeighted(blue, -self._kb / kg, red, -self._kr / kg, 0, dst=below)  # G' - Y'
         cv2.max(blue, red, dst=above)
@@ -105,12 +128,13 @@ class ChromaMerger:
         cv2.divide(blue, below, scale=-1, dst=blue)
         cv2.divide(red, below, scale=-1, dst=red)
 
-    def _codes(self, difference: np.ndarray, per_chroma: float) -> np.ndarray:
+    def _codes(self, difference: np.ndarray, per_chroma: float, out: np.ndarray) -> None:
         """B' - Y' or R' - Y' → native chroma codes, rounded to nearest; what is in gamut cannot exceed the largest code."""
         fmt, scale = self.fmt, self.fmt.chroma_span / per_chroma
         if fmt.depth == 8:
-            return cv2.convertScaleAbs(difference, alpha=scale, beta=fmt.mid)  # three times as fast
-        return cv2.addWeighted(difference, scale, difference, 0, fmt.mid, dtype=cv2.CV_16U)
+            cv2.convertScaleAbs(difference, dst=out, alpha=scale, beta=fmt.mid)  # three times as fast
+        else:
+            cv2.addWeighted(difference, scale, difference, 0, fmt.mid, dst=out, dtype=cv2.CV_16U)
 
 
 def colour_slope(luma: np.ndarray, colour: np.ndarray) -> np.ndarray:
@@ -149,20 +173,29 @@ def chroma_sited_luma(y: np.ndarray, fmt: YuvFormat) -> np.ndarray:
     left = fmt.chroma_width // 2 if fmt.siting in ("left", "topleft") else 0
     top = fmt.chroma_height // 2 if fmt.siting == "topleft" else 0
     right, bottom = width * fmt.chroma_width - columns, height * fmt.chroma_height - rows
-    if left or top or right or bottom:
-        y = cv2.copyMakeBorder(y, top, bottom, left, right, cv2.BORDER_REPLICATE)
+    if top or right or bottom:
+        y = cv2.copyMakeBorder(y, top, bottom, 0, right, cv2.BORDER_REPLICATE)
     boxes = [
-        cv2.resize(
-            y[down : down + height * fmt.chroma_height, across : across + width * fmt.chroma_width],
-            (width, height),
-            interpolation=cv2.INTER_AREA,
-        )
+        _boxes(y[down : down + height * fmt.chroma_height], fmt.chroma_width, width, height, before)
         for down in ((0, 1) if top else (0,))
-        for across in ((0, 1) if left else (0,))
+        for before in ((left, left - 1) if left else (0,))
     ]
     while len(boxes) > 1:
         boxes = [cv2.addWeighted(a, 0.5, b, 0.5, 0) for a, b in zip(boxes[::2], boxes[1::2], strict=True)]
     return boxes[0]
+
+
+def _boxes(y: np.ndarray, wide: int, width: int, height: int, before: int) -> np.ndarray:
+    """Averages (height, width) over boxes `wide` columns of y wide, of which the first begins `before` columns before y."""
+    if before == 0:
+        return cv2.resize(y, (width, height), interpolation=cv2.INTER_AREA)
+    averages = np.empty((height, width), y.dtype)
+    edge = cv2.copyMakeBorder(y[:, : wide - before], 0, 0, before, 0, cv2.BORDER_REPLICATE)
+    cv2.resize(edge, (1, height), dst=averages[:, :1], interpolation=cv2.INTER_AREA)
+    if width > 1:
+        inner = y[:, wide - before : width * wide - before]
+        cv2.resize(inner, (width - 1, height), dst=averages[:, 1:], interpolation=cv2.INTER_AREA)
+    return averages
 
 
 def yuv_to_lab(y: np.ndarray, u: np.ndarray, v: np.ndarray, fmt: YuvFormat, size: tuple[int, int]) -> np.ndarray:
