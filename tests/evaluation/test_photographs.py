@@ -87,6 +87,8 @@ USELESS = {
     "half a png": (PNG[: len(PNG) // 2], "cut short"),
     "half a jpeg": (JPEG[: len(JPEG) // 2], "cut short"),
     "half a webp": (WEBP[: len(WEBP) // 2], "cut short"),
+    "a png without a header": (PNG[:8] + b"IEND", "unreadable"),
+    "a webp without a header": (b"RIFF\x08\0\0\0WEBPVP8X", "unreadable"),
     "damaged png": (PNG[:40] + b"\0" * 400 + PNG[440:], "unreadable"),
     "transparent png": (saved(CLEAR, "PNG"), "transparent"),
     "transparent webp": (saved(CLEAR, "WEBP", lossless=True), "transparent"),
@@ -122,3 +124,37 @@ def test_missing_and_damaged_sources_are_errors(tmp_path):
     (tmp_path / "bad.tar").write_bytes(b"x" * 2000)
     with pytest.raises(MediaError, match="no tar file"):
         list(encoded(tmp_path / "bad.tar"))
+
+
+def shard_of(path, mode, count=30):
+    with tarfile.open(path, mode) as shard:
+        for number in range(count):
+            info = tarfile.TarInfo(f"{number}.png")
+            info.size = len(PNG)
+            shard.addfile(info, io.BytesIO(PNG))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_a_shard_that_was_cut_or_damaged_is_an_error_never_a_shorter_one(tmp_path, mode):
+    path = tmp_path / "set.tar"
+    data = shard_of(path, mode)
+    assert len(list(encoded(path))) == 30
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(MediaError, match="no tar file, or a damaged one"):
+        list(encoded(path))
+    middle = len(data) // 2
+    path.write_bytes(data[:middle] + bytes(b ^ 0x5A for b in data[middle : middle + 200]) + data[middle + 200 :])
+    if mode != "w":  # without a checksum, other samples are another picture
+        with pytest.raises(MediaError, match="no tar file, or a damaged one"):
+            list(encoded(path))
+
+
+def test_a_damaged_header_is_not_the_end_of_a_shard(tmp_path):
+    path = tmp_path / "set.tar"
+    data = bytearray(shard_of(path, "w"))
+    fourth = 3 * (512 + -(-len(PNG) // 512) * 512)
+    data[fourth : fourth + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    with pytest.raises(MediaError, match=f"no header at byte {fourth}"):
+        list(encoded(path))

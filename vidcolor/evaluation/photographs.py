@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import struct
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,14 +48,22 @@ def encoded(source: Path) -> Iterator[tuple[str, bytes]]:
                 for member in shard:
                     if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
                         yield member.name, shard.extractfile(member).read()
+                _check_end(shard)
         else:
             yield source.name, source.read_bytes()
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise MediaError(
             f"cannot read {source}", f"it is no tar file, or a damaged one ({error})", "Copy it again."
         ) from error
     except OSError as error:
         raise MediaError(f"cannot read {source}", error.strerror or str(error)) from error
+
+
+def _check_end(shard: tarfile.TarFile) -> None:
+    """tarfile takes a damaged header for the end, and what follows would be lost without a word."""
+    shard.fileobj.seek(shard.offset)
+    if any(shard.fileobj.read(tarfile.BLOCKSIZE)):
+        raise tarfile.ReadError(f"no header at byte {shard.offset}")
 
 
 def decode(data: bytes) -> Photograph | str:
@@ -65,7 +75,7 @@ def decode(data: bytes) -> Photograph | str:
     buffer = np.frombuffer(data, np.uint8)
     try:
         rgb = cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB)
-        raw = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if _may_be_unusual(data) else rgb
+        raw = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if rgb is not None and _may_be_unusual(data) else rgb
     except cv2.error:  # too large, or a decoder that gave up
         return "unreadable"
     if rgb is None or raw is None or rgb.dtype != np.uint8:
