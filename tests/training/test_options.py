@@ -1,5 +1,7 @@
 """Options from defaults, a TOML file and the command line."""
 
+import os
+
 import pytest
 
 from vidcolor.errors import UsageError
@@ -28,6 +30,18 @@ def test_paths_are_relative_to_the_file(tmp_path):
     assert given == {"data": (str(tmp_path / "shards/0.tar"), "/absolute"), "validation": (str(tmp_path / "held"),)}
 
 
+def test_what_a_run_writes_down_holds_in_any_folder(tmp_path, monkeypatch):
+    """Paths of the command line are relative to where it was typed, not to the run's folder."""
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path)
+    options = make_options({"data": ("photos",), "validation": ("held/back.tar",)})
+    (tmp_path / "run" / "options.toml").write_text(to_toml(options))
+    monkeypatch.chdir("/")
+    again = make_options(read_toml(tmp_path / "run" / "options.toml"))
+    assert again == options and again.data == (str(tmp_path / "photos"),)
+    assert again.validation == (str(tmp_path / "held" / "back.tar"),)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -49,6 +63,11 @@ def test_a_bad_file_says_what(tmp_path, text, says):
         ({"steps": "many"}, "kind int"),
         ({"batch": 2.5}, "kind int"),
         ({"rate": float("nan")}, "at least 0"),
+        ({"weight_decay": float("inf")}, "at least 0 and less than"),
+        ({"minutes_between_checkpoints": float("nan")}, "at least 0"),
+        ({"minutes_between_checkpoints": -1}, "at least 0"),
+        ({"seed": 2**63}, "less than 2⁶³"),
+        ({"data": (os.fsdecode(b"/caf\xe9"),)}, "options.toml cannot hold it"),
         ({"ema": 1.5}, "within 0 and 1"),
         ({"degrade": 1}, "kind bool"),
         ({"precision": "fp8"}, "bf16, fp32"),

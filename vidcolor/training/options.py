@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vidcolor.errors import UsageError
+
+TOO_MUCH = 2**63  # of any number: torch takes no seed beyond, and TOML has no larger integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,11 @@ class TrainOptions:
         """
         at_least = {"steps": 1, "batch": 1, "size": 16, "warmup": 0, "threads": 1, "steps_between_validations": 1}
         at_least |= {"steps_between_logs": 1, "samples": 0, "rate": 0, "encoder_rate": 0, "weight_decay": 0, "seed": 0}
-        at_least |= {"recall": 0}
+        at_least |= {"recall": 0, "minutes_between_checkpoints": 0}
         for name, least in at_least.items():
-            if not getattr(self, name) >= least:
-                raise UsageError(f"cannot train with {name} = {getattr(self, name)}", f"it must be at least {least}")
+            if not least <= getattr(self, name) < TOO_MUCH:
+                why = f"it must be at least {least} and less than 2⁶³"
+                raise UsageError(f"cannot train with {name} = {getattr(self, name)}", why)
         for name in ("cooldown", "ema", "whole"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"cannot train with {name} = {getattr(self, name)}", "it must be within 0 and 1")
@@ -80,6 +84,9 @@ class TrainOptions:
                     f"there is no {name}",
                     f"Name folders or .tar shards with {option}, or in the TOML file.",
                 )
+            for path in getattr(self, name):
+                if path.encode(errors="replace").decode() != path:  # bytes that are not UTF-8
+                    raise UsageError(f"cannot use {name} = {path!r}", "options.toml cannot hold it", "Rename it.")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -115,7 +122,8 @@ def check_names(given: Mapping[str, Any], where: str) -> None:
 
 
 def make_options(*layers: Mapping[str, Any]) -> TrainOptions:
-    """Defaults, overridden by each layer in turn; values of None do not count.
+    """Defaults, overridden by each layer in turn; values of None do not count. Paths become absolute: a run can be gone on
+    with from any folder.
 
     Raises:
         UsageError: a value is missing, of the wrong kind, or cannot be meant.
@@ -130,7 +138,7 @@ def make_options(*layers: Mapping[str, Any]) -> TrainOptions:
         value = merged[field.name]
         kind = kinds.get(str(field.type))
         if kind is None:
-            merged[field.name] = tuple(map(str, value))
+            merged[field.name] = tuple(os.path.abspath(path) for path in value)
         elif not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise UsageError(f"cannot train with {field.name} = {value!r}", f"it must be of kind {field.type}")
     options = TrainOptions(**merged)
