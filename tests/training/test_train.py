@@ -27,32 +27,9 @@ from vidcolor.training.options import make_options, read_toml
 from vidcolor.training.processes import Processes
 from vidcolor.training.store import PictureStore
 
-STEPS = 6
+pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 ALONE = Processes(0, 1, CPU)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def options(photographs):
-    places = {"data": (str(photographs),), "validation": (str(photographs),)}
-    small = {"steps": STEPS, "batch": 3, "size": 32, "threads": 1, "warmup": 2, "steps_between_logs": 1, "samples": 4}
-    return make_options(places, small, {"pretrained": False, "steps_between_validations": 4, "device": "cpu"})
-
-
-@pytest.fixture(scope="session")
-def whole(options, tmp_path_factory):
-    """A run in one go."""
-    run = tmp_path_factory.mktemp("whole")
-    said = []
-    loop.train(options, run, say=said.append)
-    return run, said
 
 
 def rows(run, name="log.csv"):
@@ -66,7 +43,7 @@ def losses(run):
 
 def test_a_run_leaves_curves_samples_options_and_a_checkpoint(whole, options):
     run, said = whole
-    assert [row["step"] for row in rows(run)] == [str(i) for i in range(1, STEPS + 1)]
+    assert [row["step"] for row in rows(run)] == [str(i) for i in range(1, options.steps + 1)]
     assert [row["step"] for row in rows(run, "validation.csv")] == ["4", "6"]
     assert all(np.isfinite(float(v)) for row in rows(run, "validation.csv") for v in row.values())
     assert sorted(p.name for p in (run / "samples").iterdir()) == ["00000004.png", "00000006.png"]
@@ -75,7 +52,7 @@ def test_a_run_leaves_curves_samples_options_and_a_checkpoint(whole, options):
     assert cv2.imread(str(run / "curves.png")).std() > 10
     assert make_options(read_toml(run / "options.toml")) == options
     state = load_checkpoint(run / "last.pt", "lite")
-    assert state["step"] == STEPS and state["options"] == dataclasses.asdict(options)
+    assert state["step"] == options.steps and state["options"] == dataclasses.asdict(options)
     assert any("10 pictures" in line for line in said)
 
 

@@ -51,7 +51,7 @@ def command(
     for output in (onnx, card_path(onnx)):
         check_place(output, overwrite)
     try:
-        from vidcolor.training.checkpoint import load_checkpoint
+        from vidcolor.training.checkpoint import fill, load_checkpoint
         from vidcolor.training.export import export
     except ModuleNotFoundError as error:
         raise ModelError(
@@ -62,7 +62,7 @@ def command(
     state = load_checkpoint(checkpoint)
     spec, options = find_spec(state["model"]), dict(state["options"])
     network = load_network(spec.name)
-    network.load_state_dict(state["ema"])
+    fill(network, state, "ema")
     trained_on = [Path(p) for p in options.pop("data", ())]  # paths of one machine: not for the card
     options.pop("validation", None)
     facts = {"steps": state["step"], "training": options, **(json.loads(card.read_text()) if card else {})}

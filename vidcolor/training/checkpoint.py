@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from vidcolor.errors import ModelError
 from vidcolor.files import whole_file
@@ -49,7 +50,7 @@ def load_checkpoint(path: Path, model: str | None = None) -> dict[str, Any]:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        found = state["model"]
+        found, *_ = (state[name] for name in ("model", "options", "step", "network", "ema", "optimiser"))
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError, IndexError) as error:
         raise ModelError(
             f"{path} is not a checkpoint of vidcolor", f"it cannot be loaded ({type(error).__name__})"
@@ -61,3 +62,18 @@ def load_checkpoint(path: Path, model: str | None = None) -> dict[str, Any]:
             f"Give --model {found}, or another folder.",
         )
     return state
+
+
+def fill(network: nn.Module, state: dict[str, Any], kind: str) -> None:
+    """Put weights that `load_checkpoint` returned into a network: its own ("network") or their average ("ema").
+
+    Raises:
+        ModelError: they are of other layers.
+    """
+    try:
+        network.load_state_dict(state[kind])
+    except RuntimeError as error:
+        raise ModelError(
+            f"cannot use the weights of the checkpoint of {state['model']}",
+            f"its layers are not those that this version of vidcolor has ({str(error).splitlines()[-1].strip()})",
+        ) from error

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vidcolor.errors import ModelError, UsageError
 from vidcolor.models.registry import load_network
-from vidcolor.training.checkpoint import load_checkpoint
+from vidcolor.training.checkpoint import fill, load_checkpoint
 from vidcolor.training.losses import find_loss
 from vidcolor.training.options import TrainOptions
 from vidcolor.training.processes import Processes
@@ -25,21 +25,25 @@ STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 10}  # to look at the loss is to wait f
 
 def parameter_groups(network: nn.Module, options: TrainOptions) -> list[dict]:
     """Matrices decay, vectors do not; the pretrained encoder, if there is one, learns at its own rate."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[
+        tuple[bool, bool], dict
+    ] = {}  # the same ones whatever the options, so that those can change at a resume
     for name, parameter in network.named_parameters():
-        scale = options.encoder_rate if name.startswith("encoder.") else 1.0
+        pretrained, matrix = name.startswith("encoder."), parameter.ndim > 1
+        scale = options.encoder_rate if pretrained else 1.0
         parameter.requires_grad_(scale > 0)
-        decay = options.weight_decay if parameter.ndim > 1 else 0.0
         if scale > 0:
-            groups.setdefault((scale, decay), []).append(parameter)
-    return [{"params": p, "weight_decay": decay, "scale": scale} for (scale, decay), p in groups.items()]
+            decay = options.weight_decay if matrix else 0.0
+            group = {"params": [], "weight_decay": decay, "scale": scale}
+            groups.setdefault((pretrained, matrix), group)["params"].append(parameter)
+    return [*groups.values()]
 
 
 def first_network(options: TrainOptions, start_from: Path | None) -> nn.Module:
     """The network that a run begins with: another run's average, ImageNet weights, or random ones by the seed."""
     network = load_network(options.model)
     if start_from:
-        network.load_state_dict(load_checkpoint(start_from, options.model)["ema"])
+        fill(network, load_checkpoint(start_from, options.model), "ema")
     elif options.pretrained and hasattr(network, "load_imagenet_encoder"):
         try:
             network.load_imagenet_encoder()
@@ -90,7 +94,8 @@ class Learner:
         """Go on from what `load_checkpoint` returned.
 
         Raises:
-            UsageError: it was trained with recall and this is not to be, or the other way round.
+            UsageError: it was trained with recall or a frozen encoder and this is not to be, or the other way round.
+            ModelError: its network has other layers.
         """
         if bool(self.recall) != ("recall" in state):
             raise UsageError(
@@ -98,11 +103,21 @@ class Learner:
                 f"the checkpoint was trained {'without' if self.recall else 'with'} it",
                 "Begin another run: --start-from CHECKPOINT.",
             )
-        self.network.load_state_dict(state["network"])
-        self.ema.load_state_dict(state["ema"])
+        fill(self.network, state, "network")
+        fill(self.ema, state, "ema")
         if self.recall:
             self.recall.head.load_state_dict(state["recall"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        wanted = [{name: group[name] for name in ("scale", "weight_decay")} for group in self.optimiser.param_groups]
+        try:
+            self.optimiser.load_state_dict(state["optimiser"])
+        except ValueError as error:
+            raise UsageError(
+                f"cannot go on with encoder_rate = {self.options.encoder_rate:g}",
+                f"the checkpoint's optimiser learns other weights ({error})",
+                "Begin another run: --start-from CHECKPOINT.",
+            ) from error
+        for group, now in zip(self.optimiser.param_groups, wanted, strict=True):
+            group.update(now)  # it took those of the checkpoint
 
     def compile(self, shown: Tensor, truth: Tensor, say: Callable[[str], None]) -> None:
         """Let torch.compile fuse what lies between the convolutions, if the options want it; nothing is learnt meanwhile.
