@@ -1,16 +1,18 @@
 """Going on with a run: with other options, from another version's checkpoint, with a full disk, beside another process."""
 
 import dataclasses
+import resource
+from contextlib import contextmanager
 
 import pytest
 
-from vidcolor.errors import ModelError, UsageError
+from vidcolor.errors import ModelError, UsageError, VidcolorError
 
 torch = pytest.importorskip("torch")
 from vidcolor.cli import main
 from vidcolor.models.registry import load_network
-from vidcolor.training import learner
-from vidcolor.training.checkpoint import load_checkpoint
+from vidcolor.training import learner, loop
+from vidcolor.training.checkpoint import load_checkpoint, save_checkpoint
 from vidcolor.training.processes import Processes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -57,3 +59,41 @@ def test_a_file_that_lacks_a_part_is_no_checkpoint(whole, tmp_path):
         torch.save({name: value for name, value in state.items() if name != part}, tmp_path / "last.pt")
         with pytest.raises(ModelError, match="not a checkpoint"):
             load_checkpoint(tmp_path / "last.pt")
+
+
+def test_two_runs_in_one_folder(options, tmp_path):
+    def second(text, done, total):
+        with pytest.raises(UsageError, match="another process trains there"):
+            loop.train(options, tmp_path, say=lambda _: None)
+
+    for steps in (1, 2):  # and the first one lets go of it at its end
+        first = dataclasses.replace(options, steps=steps, samples=0)
+        loop.train(first, tmp_path, say=lambda _: None, progress=second)
+
+
+@contextmanager
+def files_up_to(size):
+    """As on a full disk, no file grows beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(whole, options, tmp_path):
+    path = tmp_path / "last.pt"
+    path.write_bytes(b"the one before")
+    taught = learner.Learner(load_network("lite"), options, ALONE)
+    with files_up_to(1_000_000), pytest.raises(VidcolorError, match=r"cannot save .*last.pt: .* MB free.*Make room"):
+        save_checkpoint(path, "lite", {}, 1, taught)
+    assert path.read_bytes() == b"the one before" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_full_disk_is_told_and_is_no_fault_of_ours(photographs, tmp_path, capsys):
+    places = ["--data", photographs, "--val", photographs, "--no-pretrained", "--size", 32, "--batch", 2, "--steps", 1]
+    with files_up_to(100), pytest.raises(SystemExit) as leaving:
+        main(["train", *map(str, [tmp_path / "run", *places, "--device", "cpu"])])
+    stderr = capsys.readouterr().err
+    assert leaving.value.code == 1 and f"cannot write into {tmp_path / 'run'}: File too large. Make room" in stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from vidcolor.cli import verbose_option
-from vidcolor.errors import ModelError
+from vidcolor.errors import ModelError, VidcolorError
 from vidcolor.training.options import TrainOptions, make_options, read_toml
 
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(TrainOptions)}
@@ -87,6 +87,11 @@ def command(run: Path, config: Path | None, start_from: Path | None, verbose: bo
             if getattr(options, name, value) != (tuple(value) if isinstance(value, list) else value):
                 ticker.say(f"changed since the checkpoint: {name} {value} → {getattr(options, name)}")
         last = train(options, run, start_from, ticker.say, ticker)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        again = "Make room, and give the same command again."  # writing to a full disk names no file
+        raise VidcolorError(f"cannot write into {run}", error.strerror or str(error), again) from error
     finally:
         ticker.close()
     ticker.say(f"{last}\nNext: vidcolor export {last} {options.model}.onnx")

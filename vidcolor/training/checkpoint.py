@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from vidcolor.errors import ModelError
+from vidcolor.errors import ModelError, VidcolorError
 from vidcolor.files import whole_file
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ def save_checkpoint(
     running_loss: float | None = None,
     processes: int = 1,
 ) -> None:
-    """Write everything that going on needs: `step` steps were done, each taking one batch a process."""
+    """Write everything that going on needs: `step` steps were done, each taking one batch a process.
+
+    Raises:
+        VidcolorError: there is no room for it; what was there before stays.
+    """
     state = {
         "model": model,
         "options": options,
@@ -39,7 +44,15 @@ def save_checkpoint(
     if learner.recall:
         state["recall"] = learner.recall.head.state_dict()
     with whole_file(path) as temporary:
-        torch.save(state, temporary)
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # which is how torch tells of a full disk
+            free = shutil.disk_usage(path.parent).free / 1e6
+            raise VidcolorError(
+                f"cannot save {path}",
+                f"torch could not write it, with {free:.0f} MB free there ({str(error).splitlines()[0]})",
+                "The one before it stays as it was. Make room, and give the same command again.",
+            ) from error
 
 
 def load_checkpoint(path: Path, model: str | None = None) -> dict[str, Any]:

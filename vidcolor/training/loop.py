@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from vidcolor.training.degrade import Degrade
 from vidcolor.training.learner import STEPS_BETWEEN_LOOKS, Learner, first_network
 from vidcolor.training.losses import find_loss
 from vidcolor.training.options import TrainOptions, to_toml
-from vidcolor.training.processes import Processes, asked_to_stop, joined
+from vidcolor.training.processes import Processes, alone_in, asked_to_stop, joined
 from vidcolor.training.store import PictureStore
 from vidcolor.training.validation import sample_sheet, validate
 
@@ -61,13 +62,14 @@ def train(
         progress: called with (text, step, steps) at every log entry.
 
     Raises:
+        UsageError: another process trains in the folder.
         TrainingStopped: the loss is not a number; the last good checkpoint stays.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the step was finished and the checkpoint saved.
     """
     options.validate()
     find_spec(options.model)
     find_loss(options.loss)
-    with joined(options.device) as processes:
+    with joined(options.device) as processes, alone_in(run) if processes.first else nullcontext():
         silent = (lambda *_: None) if not processes.first else None
         return _train(options, run, start_from, silent or say, silent or progress, processes)
 
@@ -115,7 +117,7 @@ def _train(
 
     # files
     if processes.first:
-        (run / "samples").mkdir(parents=True, exist_ok=True)
+        (run / "samples").mkdir(exist_ok=True)
         write_whole(run / "options.toml", to_toml(options).encode())
         losses = Table(run / "log.csv", LOSS_COLUMNS, step)
         validations = Table(run / "validation.csv", VALIDATION_COLUMNS, step)

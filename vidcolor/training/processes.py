@@ -1,13 +1,15 @@
-"""One process, or several by `torchrun`; and how a run is asked to stop."""
+"""One process, or several by `torchrun`; alone in the folder of a run; and how a run is asked to stop."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -72,6 +74,24 @@ def joined(device: str) -> Iterator[Processes]:
         yield Processes(rank, count, chosen)
     finally:
         dist.destroy_process_group()
+
+
+@contextmanager
+def alone_in(run: Path) -> Iterator[None]:
+    """Make the folder of a run and hold its lock. The system lets go of it when a process ends, however it ends.
+
+    Raises:
+        UsageError: another process trains there.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"cannot train in {run}", "another process trains there", "Wait for it, or give another folder."
+            ) from error
+        yield
 
 
 @contextmanager
