@@ -64,6 +64,27 @@ def test_export_writes_a_card_without_paths(quick_exporter, checkpoint, photogra
     assert card["compared_by"].startswith("OpenVINO 20")
 
 
+def test_an_older_card_does_not_say_what_this_file_is(quick_exporter, tmp_path):
+    options = make_options({"data": ("x",), "validation": ("x",), "pretrained": False})
+    older = {"model": "resnet38", "sha256": "0" * 64, "precision": "int8", "licence": "mine"}
+    export(first_network(options, None), SPEC, tmp_path / "net.onnx", older)
+    card = find_weights(SPEC, tmp_path / "net.onnx").card
+    assert (card["precision"], card["licence"]) == ("fp32", "mine")
+
+
+@pytest.mark.parametrize(
+    ("onnx", "card", "says"),
+    [("net.json", "{}", "its card would have the same name"), ("net.onnx", "{", "cannot read the card"),
+     ("net.onnx", "[]", "it holds no JSON object")],
+)  # fmt: skip
+def test_mistakes_about_the_card_are_told_before_work(tmp_path, capsys, onnx, card, says):
+    (tmp_path / "card").write_text(card)
+    (tmp_path / "last.pt").write_text("not looked at")
+    with pytest.raises(SystemExit) as leaving:
+        main(["export", *(str(tmp_path / name) for name in ("last.pt", onnx)), "--card", str(tmp_path / "card")])
+    assert leaving.value.code == 2 and says in capsys.readouterr().err
+
+
 def test_without_openvino_torch_computes_the_file_and_the_card_says_so(tmp_path, monkeypatch):
     """The shipped weights, whose graph our exporter wrote."""
     monkeypatch.setitem(sys.modules, "openvino", None)

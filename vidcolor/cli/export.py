@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vidcolor.cli import overwrite_option, verbose_option
-from vidcolor.errors import ModelError
+from vidcolor.errors import ModelError, UsageError
 from vidcolor.files import check_place
 from vidcolor.models.weights import card_path
 
@@ -48,8 +48,11 @@ def command(
     verbose: bool,
 ) -> None:
     """Turn a training CHECKPOINT into ONNX weights and their card, checked against torch before they are written."""
+    if card_path(onnx) == onnx:
+        raise UsageError(f"cannot write {onnx}", "its card would have the same name", "Name it .onnx.")
     for output in (onnx, card_path(onnx)):
         check_place(output, overwrite)
+    more = _read_card(card) if card else {}
     try:
         from vidcolor.training.checkpoint import fill, load_checkpoint
         from vidcolor.training.export import export
@@ -65,7 +68,7 @@ def command(
     fill(network, state, "ema")
     trained_on = [Path(p) for p in options.pop("data", ())]  # paths of one machine: not for the card
     options.pop("validation", None)
-    facts = {"steps": state["step"], "training": options, **(json.loads(card.read_text()) if card else {})}
+    facts = {"steps": state["step"], "training": options, **more}
     inputs = (
         _calibration(list(data) or trained_on, options.get("size", spec.default_res), spec.stride)
         if precision == "int8"
@@ -77,6 +80,16 @@ def command(
         f"{onnx}: {precision}, {kind} difference to torch {written[f'{kind}_difference_to_torch']:.3f} Lab units",
         err=True,
     )
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"cannot read the card {path}", str(error), "Give a JSON object.") from error
+    if not isinstance(card, dict):
+        raise UsageError(f"cannot use the card {path}", "it holds no JSON object", "Give one: {…}.")
+    return card
 
 
 def _calibration(sources: list[Path], size: int, stride: int) -> list[np.ndarray]:

@@ -132,6 +132,6 @@ def export(
                 f"the exported network differs from torch by {difference:.3f} Lab units, more than {limit}",
             )
     facts = {"model": spec.name, "sha256": sha256(path), "precision": precision, key: difference, "compared_by": by}
-    complete = {**facts, **card}
+    complete = facts | card | facts  # an older card may be given, which states another file's hash
     write_whole(card_path(path), (json.dumps(complete, indent=2, ensure_ascii=False) + "\n").encode())
     return complete
