@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import subprocess
 import sys
 
@@ -41,6 +42,15 @@ def test_json_sheet_and_page(pictures, tmp_path):
     assert lite["cf"] > 1  # the network did colour
     assert cv2.imread(str(tmp_path / "s.png")).shape[1] > 4 * 3 * 64
     assert "lite" in (tmp_path / "r.html").read_text()
+
+
+def test_a_page_of_pictures_whose_name_is_no_text(pictures, tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9 <b>")
+    odd.mkdir()
+    (odd / "0.png").write_bytes((pictures / "0.png").read_bytes())
+    result = vidcolor_eval(odd, "--res", 64, "--json", "--html", tmp_path / "r.html")
+    assert result.returncode == 0, result.stderr
+    assert r"caf\udce9 &lt;b&gt;" in (tmp_path / "r.html").read_text("utf-8")
 
 
 def test_text_names_what_was_measured(pictures):

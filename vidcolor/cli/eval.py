@@ -170,7 +170,7 @@ def _measure(
     if sheet:
         write_whole(sheet, png)
     if html:
-        write_whole(html, to_html(report, png).encode())
+        write_whole(html, to_html(report, png).encode("utf-8", "backslashreplace"))  # names of files need not be text
     return report
 
 
