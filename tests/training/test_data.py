@@ -69,3 +69,10 @@ def test_no_usable_picture_is_a_clear_error(tmp_path):
         load_pictures([tmp_path], 160)
     with pytest.raises(UsageError, match="no such file or folder"):
         load_pictures([tmp_path / "missing"], 160)
+
+
+def test_a_picture_is_known_again_under_another_name(tmp_path, photographs):
+    (tmp_path / "copy.png").write_bytes((photographs / "1.png").read_bytes())
+    (tmp_path / "other.png").write_bytes((photographs / "1.png").read_bytes() + b"\0")
+    first, second = (load_pictures([folder], 160).hashes for folder in (photographs, tmp_path))
+    assert (len(first), len(second), len(first & second)) == (10, 2, 1)

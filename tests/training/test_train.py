@@ -54,6 +54,7 @@ def test_a_run_leaves_curves_samples_options_and_a_checkpoint(whole, options):
     state = load_checkpoint(run / "last.pt", "lite")
     assert state["step"] == options.steps and state["options"] == dataclasses.asdict(options)
     assert any("10 pictures" in line for line in said)
+    assert "warning: 10 of the validation pictures are trained on too: figures on those say nothing" in said
 
 
 def interrupt_after(step):
@@ -271,6 +272,14 @@ def test_ctrl_c_at_the_shell_saves_and_the_same_command_goes_on(options, tmp_pat
     # The options are in the checkpoint: nothing but the folder needs to be named.
     code, stderr = here(capsys, run, "--steps", step + 1)
     assert code == 0 and f"resumed at step {step} of {step + 1}" in stderr and "steps 100000 →" in stderr
+
+
+def test_every_option_can_be_given_on_the_command_line(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    told = capsys.readouterr().out
+    for field in dataclasses.fields(loop.TrainOptions):
+        assert {"validation": "--val "}.get(field.name, f"--{field.name.replace('_', '-')} ") in told, field.name
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter, deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +22,13 @@ GREY = 4  # 8-bit codes: mean difference of the largest and the smallest channel
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Decoded training pictures: 8-bit sRGB arrays (H, W, 3); why others were left out; what was done to some."""
+    """Decoded training pictures: 8-bit sRGB arrays (H, W, 3); why others were left out; what was done to some; and what
+    tells the same file in another set."""
 
     pictures: list[np.ndarray] | PictureStore
     skipped: Counter[str]
     handled: Counter[str]
+    hashes: set[bytes]
 
     def __str__(self) -> str:
         parts = [f"{len(self.pictures)} pictures"]
@@ -64,24 +67,26 @@ def load_pictures(sources: list[Path], max_short_side: int, into: PictureStore |
         UsageError: a source is not there, or no picture can be used, with the reasons counted.
         MediaError: a source cannot be read.
     """
-    result = Pictures([] if into is None else into, Counter(), Counter())
+    result = Pictures([] if into is None else into, Counter(), Counter(), set())
 
-    def keep(prepared: Photograph | str) -> None:
+    def keep(future: Future, content: bytes) -> None:
+        prepared = future.result()
         if isinstance(prepared, str):
             result.skipped[prepared] += 1
         else:
             result.pictures.append(prepared.rgb)
             result.handled.update(prepared.handled)
+            result.hashes.add(content)
 
     with ThreadPoolExecutor() as pool:
         waiting = deque()  # bounded: the files of a large set do not fit into memory beside its pictures
         for source in sources:
             for _, data in encoded(source):
-                waiting.append(pool.submit(_prepare, data, max_short_side))
+                waiting.append((pool.submit(_prepare, data, max_short_side), hashlib.sha256(data).digest()))
                 if len(waiting) > 8 * (os.cpu_count() or 1):
-                    keep(waiting.popleft().result())
+                    keep(*waiting.popleft())
         while waiting:
-            keep(waiting.popleft().result())
+            keep(*waiting.popleft())
     if not len(result.pictures):
         reasons = ", ".join(f"{count} {why}" for why, count in result.skipped.items()) or "no picture files in them"
         raise UsageError(

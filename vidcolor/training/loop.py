@@ -98,9 +98,12 @@ def _train(
     # data
     side = max(STORED_SIDE, options.size)
     store = PictureStore(side)
-    say(f"training: {load_pictures([Path(p) for p in options.data], side, store)}; {store.settle(device)}")
+    learnt = load_pictures([Path(p) for p in options.data], side, store)
+    say(f"training: {learnt}; {store.settle(device)}")
     held_back = load_pictures([Path(p) for p in options.validation], side)
     say(f"validation: {held_back}")
+    if known := len(learnt.hashes & held_back.hashes):
+        say(f"warning: {known} of the validation pictures are trained on too: figures on those say nothing")
     degrade = Degrade() if options.degrade else None
     batches = Batches(store, options.batch, options.size, options.seed, options.whole, degrade, device)
 
