@@ -13,7 +13,7 @@ from vidcolor.cli import main
 from vidcolor.models.registry import load_network
 from vidcolor.training import learner, loop
 from vidcolor.training.checkpoint import load_checkpoint, save_checkpoint
-from vidcolor.training.processes import Processes
+from vidcolor.training.processes import Processes, joined
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ALONE = Processes(0, 1, torch.device("cpu"))
@@ -97,3 +97,16 @@ def test_a_full_disk_is_told_and_is_no_fault_of_ours(photographs, tmp_path, caps
         main(["train", *map(str, [tmp_path / "run", *places, "--device", "cpu"])])
     stderr = capsys.readouterr().err
     assert leaving.value.code == 1 and f"cannot write into {tmp_path / 'run'}: File too large. Make room" in stderr
+
+
+def test_a_process_that_lost_another_says_so(monkeypatch):
+    """What gloo says is of torch 2.13, whose other process was killed."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda backend: None)
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
+    gloo = "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:2209: Connection reset by peer"
+    for lost in (RuntimeError(gloo), torch.distributed.DistBackendError("NCCL communicator was aborted")):
+        with pytest.raises(VidcolorError, match="another process of this run has ended"), joined("cpu"):
+            raise lost
+    with pytest.raises(RuntimeError, match="something else"), joined("cpu"):
+        raise RuntimeError("something else")

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from vidcolor.errors import UsageError
+from vidcolor.errors import UsageError, VidcolorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ def joined(device: str) -> Iterator[Processes]:
 
     Raises:
         UsageError: a GPU is asked for where there is none.
+        VidcolorError: another of them has ended.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError(
@@ -72,6 +73,14 @@ def joined(device: str) -> Iterator[Processes]:
     dist.init_process_group("nccl" if cuda else "gloo")
     try:
         yield Processes(rank, count, chosen)
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):  # gloo's have no type of their own
+            raise
+        raise VidcolorError(
+            "training stopped",
+            "another process of this run has ended",
+            "Its own message says why; the same command goes on from the last checkpoint.",
+        ) from error
     finally:
         dist.destroy_process_group()
 
