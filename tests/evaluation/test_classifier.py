@@ -52,6 +52,16 @@ def test_labels_count_where_there_are_some():
     assert (truth.values["top1"], truth.values["top5"]) == (0.5, 1.0)
 
 
+def test_what_has_no_meaning_is_none_and_there():
+    """A single picture without a label, and no coloured one: the columns are the same as ever."""
+    look = Classification("mean", Mean(), {"another.png": 3})
+    for answer in ("truth", "grey"):
+        look(answer, np.full((32, 32, 3), 90, np.uint8))
+    rows = [Row("grey", over, count, {}) for over, count in ((ALL, 1), ("coloured", 0))]
+    look.fill(rows, Measured(names=["0.png"], chroma=[1.0]))
+    assert [row.values for row in rows] == [{"top1": None, "top5": None, "fd": None}] * 2
+
+
 def test_labels_are_read_with_or_without_a_heading(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("name,class\na.png,3\nb.png, 999\n")

@@ -96,6 +96,7 @@ def test_two_weights_of_one_network_in_one_table(pictures, tmp_path):
         (["{set}", "--sheet", "{set}/0.png"], "0.png exists already: it was not touched"),
         (["{set}", "--html", "{set}/1.png"], "1.png exists already: it was not touched"),
         (["{set}", "--labels", "labels.csv"], "no classifier"),
+        (["{set}", "--html", "{empty}/new", "--sheet", "{empty}/./new"], "--html and --sheet name it"),
     ],
 )
 def test_mistakes_are_one_line(pictures, tmp_path, capsys, arguments, says):

@@ -147,6 +147,8 @@ def _measure(
     from vidcolor.evaluation.summary import summarise
     from vidcolor.files import check_place, write_whole
 
+    if html and sheet and html.resolve() == sheet.resolve():
+        raise UsageError(f"cannot write two things to {html}", "--html and --sheet name it", "Give two names.")
     for output in filter(None, (html, sheet)):
         check_place(output, overwrite)  # before minutes of work, not after
     threads = threads or os.cpu_count() or 1

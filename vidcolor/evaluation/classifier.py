@@ -61,9 +61,13 @@ class Classification:
         self.best.setdefault(answer, []).append(np.argsort(-scores, kind="stable")[:BEST])
 
     def fill(self, rows: Sequence[Row], measured: Measured) -> None:
-        """Add top1, top5 and fd to the values of every row. Pictures without a label do not count for the first two."""
+        """Add top1, top5 and fd to the values of every row, None where they have no meaning.
+
+        Pictures without a label do not count for the first two; a single picture has no distribution.
+        """
         right = self._right(measured.names)
         for row in rows:
+            row.values.update(dict.fromkeys(("top1", "top5", "fd")))
             chosen = np.ones(len(measured.names), bool) if row.over == ALL else measured.coloured()
             known = chosen & (right >= 0)
             found = np.array(self.best[row.answer])[known] == right[known, None]
