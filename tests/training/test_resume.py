@@ -40,6 +40,20 @@ def test_a_frozen_encoder_does_not_begin_to_learn_in_the_middle_of_a_run(whole, 
         frozen.load(load_checkpoint(whole[0] / "last.pt"))
 
 
+def test_pictures_that_went_missing_are_told(options, photographs, tmp_path):
+    for number in range(2):
+        (tmp_path / f"{number}.png").write_bytes((photographs / f"{number}.png").read_bytes())
+    fewer = dataclasses.replace(options, steps=1, samples=0, data=(str(tmp_path),))
+    loop.train(fewer, tmp_path / "run", say=lambda _: None)
+    (tmp_path / "1.png").unlink()
+    said = []
+    loop.train(dataclasses.replace(fewer, steps=2), tmp_path / "run", say=said.append)
+    assert any("changed since the checkpoint: 2 → 1 training pictures" in line for line in said)
+    said.clear()
+    loop.train(dataclasses.replace(fewer, steps=3), tmp_path / "run", say=said.append)
+    assert not any("changed" in line for line in said)
+
+
 def test_weights_of_other_layers_are_refused(whole, options, tmp_path, capsys):
     state = load_checkpoint(whole[0] / "last.pt")
     state["ema"]["another.layer"] = torch.zeros(1)

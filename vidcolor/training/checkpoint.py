@@ -25,6 +25,7 @@ def save_checkpoint(
     learner: Learner,
     running_loss: float | None = None,
     processes: int = 1,
+    pictures: int | None = None,
 ) -> None:
     """Write everything that going on needs: `step` steps were done, each taking one batch a process.
 
@@ -36,6 +37,7 @@ def save_checkpoint(
         "options": options,
         "step": step,
         "processes": processes,
+        "pictures": pictures,
         "running_loss": running_loss,
         "network": learner.network.state_dict(),
         "ema": learner.ema.state_dict(),

@@ -115,6 +115,8 @@ def _train(
         learner.load(state)
         step, running = state["step"], state.get("running_loss")
         say(f"resumed at step {step} of {options.steps}")
+        if (before := state.get("pictures")) not in (None, len(store)):
+            say(f"changed since the checkpoint: {before} → {len(store)} training pictures, and so the batches to come")
         del state
     learner.compile(*batches.make(0), say)
 
@@ -127,7 +129,7 @@ def _train(
 
     def save() -> None:
         if processes.first:
-            save_checkpoint(last, options.model, asdict(options), step, learner, running, processes.count)
+            save_checkpoint(last, options.model, asdict(options), step, learner, running, processes.count, len(store))
 
     def look() -> None:
         figures = validate(learner.ema, held_back.pictures, options.size)
