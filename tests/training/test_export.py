@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from vidcolor.backends.openvino import OpenVinoBackend
 from vidcolor.errors import ModelError
 from vidcolor.evaluation.metrics import lab_of
 from vidcolor.models.registry import find_spec
@@ -134,6 +135,16 @@ def test_int8_answers_nearly_the_same(samples, tmp_path, monkeypatch):
     kinds = [node.op_type for node in onnx.load(weights.path).graph.node]
     assert kinds.count("QuantizeLinear") > 30 and weights.card["precision"] == "int8"
     assert weights.path.stat().st_size < 0.7 * shipped.stat().st_size
+    running = OpenVinoBackend(weights, 144, 144, 1)  # as `run` does it: in bf16 where the CPU has that
+    light = calibration_inputs(pictures[:1], 144, 16)[0]
+    with torch.inference_mode():
+        assert np.abs(running.start(light)() - network(torch.from_numpy(light)).numpy()).mean() < 1
+
+
+def test_what_openvino_cannot_run_is_told(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"no network")
+    with pytest.raises(ModelError, match="OpenVINO cannot run the exported network in fp32"):
+        module.by_openvino(tmp_path / "net.onnx")
 
 
 def test_int8_without_pictures_is_refused(tmp_path):

@@ -22,17 +22,26 @@ from vidcolor.models.weights import card_path
 
 LARGEST_ERROR = 0.5  # Lab units between the file at fp32 arithmetic and torch; below what 8-bit chroma can hold
 LARGEST_MEAN_ERROR_INT8 = 1.0  # Lab units, mean over real pictures
-PRECISIONS = ("fp32", "int8")
+HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 Compute = Callable[[np.ndarray], np.ndarray]  # L* → ab, as in `ModelSpec`, in float32 arithmetic
 
 
-def by_openvino(path: Path) -> tuple[Compute, str]:
-    """The file computed by OpenVINO, and how that is called in a card. Raises ModuleNotFoundError where it is not installed."""
+def by_openvino(path: Path, precision: str = "fp32") -> tuple[Compute, str]:
+    """The file computed by OpenVINO, and how that is called in a card.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+        ModelError: it cannot run the file.
+    """
     import openvino as ov
 
-    compiled = ov.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    try:
+        compiled = ov.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": HINTS[precision]})
+    except RuntimeError as error:
+        why = str(error).strip().splitlines()[-1]
+        raise ModelError(f"OpenVINO cannot run the exported network in {precision}", why) from error
     return lambda light: compiled(light)[0], f"OpenVINO {ov.get_version().split('-')[0]}"
 
 
@@ -63,8 +72,11 @@ def largest_difference(network: nn.Module, path: Path, spec: ModelSpec) -> tuple
 
 
 def mean_difference(network: nn.Module, path: Path, inputs: Sequence[np.ndarray]) -> tuple[float, str]:
-    """Mean |Δab| in Lab units between the file and torch, over L* inputs (1, 1, H, W); and what computed the file."""
-    compute, by = by_openvino(path)
+    """Mean |Δab| in Lab units between the file, computed as `run` does it, and torch, over L* inputs (1, 1, H, W); and what
+    computed the file."""
+    from vidcolor.backends.openvino import precisions
+
+    compute, by = by_openvino(path, precisions()[-1])
     with torch.inference_mode():
         each = [np.abs(compute(light) - network(torch.from_numpy(light)).numpy()).mean() for light in inputs]
     return float(np.mean(each)), by
