@@ -4,15 +4,19 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 
 import av
 import av.logging
 import cv2
 import pytest
 
+import vidcolor
+from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.files import whole_file
 from vidcolor.film.pipeline import opencv_on_one_thread
 from vidcolor.media.first_frame import show_info
+from vidcolor.models.weights import SHIPPED
 
 
 def test_openvino_sends_nothing_and_leaves_nothing_in_the_home_folder(tmp_path):
@@ -37,6 +41,13 @@ def test_opencv_has_its_threads_back_when_the_last_of_several_runs_is_over():
         assert cv2.getNumThreads() == 2
     finally:
         cv2.setNumThreads(before)
+
+
+def test_options_take_paths_as_text_and_types_are_there_for_checkers(samples, tmp_path):
+    options, work = RunOptions(weights=str(SHIPPED / "lite.onnx")), WorkOptions(folder=str(tmp_path))
+    vidcolor.colorize_video(samples / "vfr10.mkv", str(tmp_path / "out.mkv"), options, work=work)
+    assert (tmp_path / "out.mkv").exists()
+    assert files("vidcolor").joinpath("py.typed").is_file() and set(vidcolor.__all__) <= set(dir(vidcolor))
 
 
 @pytest.mark.parametrize("named", [None, ".part.mkv"])

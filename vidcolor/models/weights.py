@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def is_shipped(spec: ModelSpec) -> bool:
     return (SHIPPED / f"{spec.name}.onnx").exists()
 
 
-def find_weights(spec: ModelSpec, file: Path | None) -> Weights:
+def find_weights(spec: ModelSpec, file: str | os.PathLike[str] | None) -> Weights:
     """The weights to run `spec` with: the given ONNX file, or those that ship with the package.
 
     Raises:
@@ -44,7 +45,7 @@ def find_weights(spec: ModelSpec, file: Path | None) -> Weights:
             "it is never run with random ones",
             "Give trained ones with --weights FILE.onnx, or use --model lite.",
         )
-    path = file or SHIPPED / f"{spec.name}.onnx"
+    path = SHIPPED / f"{spec.name}.onnx" if file is None else Path(file)
     if not path.is_file():
         raise ModelError(f"cannot read the weights {path}", "there is no such file")
     try:
