@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from vidcolor.cli import max_pixels_option, overwrite_option, verbose_option
+from vidcolor.config import RunOptions
 from vidcolor.errors import MediaError, UsageError
 
 Event = dict[str, Any]
@@ -51,6 +52,7 @@ def command(
 
     if as_json and as_csv:
         raise UsageError("cannot print both", "--json and --csv were given", "Give one of them.")
+    RunOptions(max_pixels=max_pixels).validate()
     if edl is not None:
         check_output(film, edl, overwrite, "--edl")
     info = probe(film, max_pixels=max_pixels)
