@@ -279,6 +279,14 @@ def test_a_dry_run_writes_nothing_and_shows_the_plan(short_film, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_dry_run_calls_nothing_done_and_does_not_guess_a_length(samples, short_film, tmp_path):
+    raw = tmp_path / "raw.h264"  # which does not say how long it is
+    subprocess.run(["ffmpeg", "-v", "error", "-i", short_film, "-c", "copy", "-an", raw], check=True)
+    result = vidcolor_run("run", raw, samples / "portrait.jpg", "-o", tmp_path / "out", "--dry-run")
+    assert result.returncode == 0 and "no estimate" in result.stderr and "None" not in result.stderr, result.stderr
+    assert result.stderr.splitlines()[-1] == "2 to be done, 0 failed"
+
+
 def test_ctrl_c_leaves_nothing_under_the_final_name(samples, tmp_path):
     film = tmp_path / "film.mp4"
     command = [sys.executable, "-m", "vidcolor", "run", str(samples / "film.mp4"), "-o", str(film), "--json"]

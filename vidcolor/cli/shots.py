@@ -42,7 +42,7 @@ def command(
 
     A shot ends before the next one begins. After a dissolve, it begins in the dissolve's middle.
     """
-    from vidcolor.cli.ui import Ticker
+    from vidcolor.cli.ui import Ticker, counted
     from vidcolor.files import write_whole
     from vidcolor.film.edl import edl as edit_list
     from vidcolor.film.outputs import check_output
@@ -70,8 +70,9 @@ def command(
         finally:
             ticker.close()
         if source.damaged:
-            where = f"{source.damaged} places"
-            ticker.say(f"  warning: {film} is damaged in {where}; these are the shots of what can be decoded")
+            ticker.say(
+                f"  warning: {film} is damaged in {counted(source.damaged, 'place')}; these are the shots of what can be decoded"
+            )
     if not shots:
         raise MediaError(f"no frame of {film} could be decoded", "", "Check that it plays.")
     if edl is not None:
