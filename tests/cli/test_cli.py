@@ -387,12 +387,14 @@ def test_numbers_out_of_range_are_usage_errors(arguments):
             "--max-pixels 9999999999 is out of range: it can be 1 to 2147483648",
         ),
         (("run", "FILM", "--workdir", "FILM", "-o", "FILM.mp4"), "it is no folder"),
+        (("run", "FILM", "--weights", "FILM.onnx", "-o", "FILM.mp4"), "FILM.onnx: there is no such file"),
         (("shots", "FILM", "--max-pixels", "-5"), "--max-pixels -5 is out of range"),
         (("engines", "--all"), "--all means nothing without --prune"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(arguments, words, samples):
-    result = vidcolor_run(*(part.replace("FILM", str(samples / "film.mp4")) for part in arguments))
+    *arguments, words = (part.replace("FILM", str(samples / "film.mp4")) for part in (*arguments, words))
+    result = vidcolor_run(*arguments)
     assert result.returncode == 2 and words in only_line(result)
 
 

@@ -70,9 +70,8 @@ def command(
         finally:
             ticker.close()
         if source.damaged:
-            ticker.say(
-                f"  warning: {film} is damaged in {counted(source.damaged, 'place')}; these are the shots of what can be decoded"
-            )
+            where = counted(source.damaged, "place")
+            ticker.say(f"  warning: {film} is damaged in {where}; these are the shots of what can be decoded")
     if not shots:
         raise MediaError(f"no frame of {film} could be decoded", "", "Check that it plays.")
     if edl is not None:

@@ -131,7 +131,8 @@ class TextReport:
             of_all = f" of {event['chunks']}" if event["chunks"] else ""
             self._say(f"  resumed: {event['chunks_done']}{of_all} chunks done")
         for other in event["other_work"]:
-            what = f"{counted(other['chunks'], 'finished chunk')} ({other['bytes'] / 1e6:.1f} MB) of another job for this output"
+            chunks = counted(other["chunks"], "finished chunk")
+            what = f"{chunks} ({other['bytes'] / 1e6:.1f} MB) of another job for this output"
             afresh = "starts afresh, without" if not event["chunks_done"] else "not used:"
             self._say(
                 f"  {afresh} {what}: {'; '.join(other['differs'])}. They are kept; to remove them: {other['removal']}"
