@@ -16,3 +16,7 @@ def __getattr__(name: str) -> Any:
     if name in ("colorize_image", "colorize_video"):
         return getattr(import_module("vidcolor.api"), name)
     raise AttributeError(f"module 'vidcolor' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

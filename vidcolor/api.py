@@ -25,14 +25,15 @@ def colorize_video(
     report: Report | None = None,
     work: WorkOptions = WorkOptions(),
 ) -> Event:
-    """Colour a film, as `vidcolor run` does.
+    """Colour a film, as `vidcolor run` does; several at once in threads, if wanted.
 
     Args:
         source: the film; or its address, where `options.allow_protocol` holds the protocol.
         output: the file to write; its suffix chooses the container. Or a folder that is there: NAME.color.EXT in it.
         options: how; see `vidcolor.config.RunOptions`.
         overwrite: replace `output` if it is there.
-        report: called with every event (docs/json.md) while the work goes on.
+        report: called with every event (docs/json.md) while the work goes on, in the caller's thread. What it raises
+            ends the run; the same call goes on with it.
         work: where unfinished work is kept, and whether a run goes on from it; see `vidcolor.config.WorkOptions`.
 
     Returns:
@@ -41,6 +42,7 @@ def colorize_video(
     Raises:
         vidcolor.errors.VidcolorError: what could not be done, why, and what to do next. Where `options.verify` finds
             that the film does not conform to its source, the film is finished and kept all the same.
+        OSError: a file or folder that cannot be read or written.
     """
     options = options or RunOptions()
     options.validate()
@@ -69,9 +71,12 @@ def colorize_image(picture: np.ndarray, options: RunOptions | None = None) -> np
         (H, W, 3) R'G'B' of the same type, whose luma is that of the input within rounding.
 
     Raises:
+        TypeError: no array.
         ValueError: an array of another shape or type, or without a pixel.
         vidcolor.errors.VidcolorError: a model, weights or backend that cannot be used.
     """
+    if not isinstance(picture, np.ndarray):
+        raise TypeError(f"a picture is a NumPy array, not {type(picture).__name__}; files: vidcolor run FILE")
     if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,)):
         raise ValueError(f"a picture is (H, W) or (H, W, 3), uint8 or uint16; this is {picture.shape} {picture.dtype}")
     if not picture.size:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, is_dataclass
 from fractions import Fraction
-from pathlib import Path
 
 from vidcolor.errors import UsageError
 
@@ -26,7 +26,7 @@ class RunOptions:
     """How a film or picture is coloured. The defaults here are those of the command line and its help."""
 
     model: str = "auto"
-    weights: Path | None = None  # ONNX file instead of the shipped weights
+    weights: str | os.PathLike[str] | None = None  # ONNX file instead of the shipped weights
     backend: str = "auto"
     res: int = 144  # short side of the picture that the network sees, in pixels
     saturation: float = 1.0  # factor on a* and b*
@@ -78,12 +78,12 @@ class RunOptions:
         _within("--max-pixels", self.max_pixels, 1, 1 << 31)
         _within("--max-frames", self.max_frames, 1, 1 << 62)
         if self.rate is not None and not 0 < self.rate <= 1000:
-            raise UsageError(f"--rate {float(self.rate):g} is out of range", "it can be up to 1000 frames a second")
+            raise UsageError(f"--rate {_shown(self.rate)} is out of range", "it can be up to 1000 frames a second")
         for option, time in (("--start", self.start), ("--end", self.end)):
             if time is not None and time > LATEST:
-                raise UsageError(f"{option} {float(time):g} is out of range", f"it can be up to {LATEST} seconds")
+                raise UsageError(f"{option} {_shown(time)} is out of range", f"it can be up to {LATEST} seconds")
         if self.start is not None and self.start < 0:
-            raise UsageError("--start is before the film's first frame", f"it is {float(self.start):g} s")
+            raise UsageError("--start is before the film's first frame", "it can be 0 or more seconds")
         if self.end is not None and self.end <= (self.start or 0):
             raise UsageError("--end is not after --start", f"the piece from {self.start or 0} to {self.end} s is empty")
 
@@ -92,17 +92,24 @@ class RunOptions:
 class WorkOptions:
     """What becomes of work that is not finished; nothing here changes the film."""
 
-    folder: Path | None = None  # where work folders are made; None: beside the output
+    folder: str | os.PathLike[str] | None = None  # where work folders are made; None: beside the output
     resume: bool = True  # go on from chunks that an earlier run finished; False: delete them first
     keep: bool = False  # leave the work folder when the film is finished
 
 
 def _within(option: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise UsageError(f"{option} {value:g} is out of range", f"it can be {low:g} to {high:g}")
+        raise UsageError(f"{option} {value} is out of range", f"it can be {low} to {high}")
+
+
+def _shown(value: Fraction) -> str:
+    try:
+        return f"{float(value):g}"
+    except OverflowError:
+        return "beyond 1e308"
 
 
 def fingerprint(*records: object) -> str:
     """A hash over everything that is given: equal if and only if all fields are equal."""
-    plain = [asdict(r) if hasattr(r, "__dataclass_fields__") else r for r in records]
+    plain = [asdict(r) if is_dataclass(r) and not isinstance(r, type) else r for r in records]
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()

@@ -279,6 +279,14 @@ def test_a_dry_run_writes_nothing_and_shows_the_plan(short_film, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_dry_run_calls_nothing_done_and_does_not_guess_a_length(samples, short_film, tmp_path):
+    raw = tmp_path / "raw.h264"  # which does not say how long it is
+    subprocess.run(["ffmpeg", "-v", "error", "-i", short_film, "-c", "copy", "-an", raw], check=True)
+    result = vidcolor_run("run", raw, samples / "portrait.jpg", "-o", tmp_path / "out", "--dry-run")
+    assert result.returncode == 0 and "no estimate" in result.stderr and "None" not in result.stderr, result.stderr
+    assert result.stderr.splitlines()[-1] == "2 to be done, 0 failed"
+
+
 def test_ctrl_c_leaves_nothing_under_the_final_name(samples, tmp_path):
     film = tmp_path / "film.mp4"
     command = [sys.executable, "-m", "vidcolor", "run", str(samples / "film.mp4"), "-o", str(film), "--json"]
@@ -368,6 +376,28 @@ def test_numbers_out_of_range_are_usage_errors(arguments):
     assert result.returncode == 2 and arguments[0] in result.stderr and "fault" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "FILM", "--start", "1e400"), "--start beyond 1e308 is out of range"),
+        (("run", "FILM", "--start", "-1e400"), "--start is before the film's first frame"),
+        (("run", "FILM", "--rate", "1e400"), "--rate beyond 1e308 is out of range"),
+        (
+            ("run", "FILM", "--max-pixels", "9999999999"),
+            "--max-pixels 9999999999 is out of range: it can be 1 to 2147483648",
+        ),
+        (("run", "FILM", "--workdir", "FILM", "-o", "FILM.mp4"), "it is no folder"),
+        (("run", "FILM", "--weights", "FILM.onnx", "-o", "FILM.mp4"), "FILM.onnx: there is no such file"),
+        (("shots", "FILM", "--max-pixels", "-5"), "--max-pixels -5 is out of range"),
+        (("engines", "--all"), "--all means nothing without --prune"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(arguments, words, samples):
+    *arguments, words = (part.replace("FILM", str(samples / "film.mp4")) for part in (*arguments, words))
+    result = vidcolor_run(*arguments)
+    assert result.returncode == 2 and words in only_line(result)
+
+
 def test_the_python_api_colours_an_array(samples):
     import cv2
 
@@ -381,6 +411,9 @@ def test_the_python_api_colours_an_array(samples):
     for shape in ((0, 5), (5, 0), (0, 5, 3)):
         with pytest.raises(ValueError, match="a pixel at least"):
             vidcolor.colorize_image(np.zeros(shape, np.uint8))
+    for other in ("film.mp4", [[1, 2]], None):
+        with pytest.raises(TypeError, match="NumPy array, not"):
+            vidcolor.colorize_image(other)
 
 
 def test_models_encoders_and_doctor_tell_what_is_there():

@@ -335,6 +335,13 @@ def test_files_that_vidcolor_does_not_write_are_refused(rich, tmp_path):
         verify(rich, tmp_path / "other.avi")
 
 
+@pytest.mark.parametrize("codec", ["abacus", "hevc"])
+def test_a_codec_that_the_output_is_not_of_is_refused(codec, rich, tmp_path):
+    output = colour(rich, tmp_path / "out.mkv")
+    with pytest.raises(UsageError, match=f"out.mkv is not of --codec {codec}: it is h264"):
+        verify(rich, output, RunOptions(codec=codec))
+
+
 def command(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "vidcolor", "verify", *map(str, arguments)], capture_output=True, text=True

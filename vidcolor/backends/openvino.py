@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import openvino as ov
-from openvino import properties
-from openvino.properties import hint
 
 from vidcolor.backends.base import BackendInfo, finite
+from vidcolor.backends.openvino_library import without_telemetry
 from vidcolor.errors import BackendError
 from vidcolor.models.weights import Weights
+
+with without_telemetry():
+    import openvino as ov
+    from openvino import properties
+    from openvino.properties import hint
 
 PRECISIONS = {"bf16": ov.Type.bf16, "fp32": ov.Type.f32}
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 
+from vidcolor.backends.openvino_library import without_telemetry
 from vidcolor.errors import BackendError
 
 CPU_SIDE = 1536  # large enough to be bound by arithmetic, small enough to take a fraction of a second
@@ -24,10 +25,12 @@ def _tflops(side: int, seconds: float) -> float:
 def openvino_ceiling(precision: str, threads: int) -> float:
     """TFLOP/s of a square product by OpenVINO on this CPU, in "fp32" or "bf16"; the best of a few runs."""
     import numpy as np
-    import openvino as ov
-    from openvino import opset13 as ops
-    from openvino import properties
-    from openvino.properties import hint
+
+    with without_telemetry():
+        import openvino as ov
+        from openvino import opset13 as ops
+        from openvino import properties
+        from openvino.properties import hint
 
     rng = np.random.default_rng(0)
     left, right = (rng.standard_normal((CPU_SIDE, CPU_SIDE), np.float32) for _ in range(2))

@@ -81,7 +81,7 @@ def verbose_option(command: click.Command) -> click.Command:
 
 def max_pixels_option(command: click.Command) -> click.Command:
     """--max-pixels, for every command that reads films."""
-    words = "Refuse larger frames and pictures."
+    words = "Refuse frames and pictures of more pixels."
     return click.option("--max-pixels", default=MAX_PIXELS, show_default=True, help=words)(command)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vidcolor.cli import verbose_option
-from vidcolor.errors import BackendError
+from vidcolor.errors import BackendError, UsageError
 
 if TYPE_CHECKING:
     from vidcolor.backends.engine_cache import Engine
@@ -29,6 +29,8 @@ def command(verify: bool, prune: bool, everything: bool, as_json: bool, verbose:
     from vidcolor.cli.ui import console, table
     from vidcolor.models.base import GRAPH_RECIPE
 
+    if everything and not prune:
+        raise UsageError("--all means nothing without --prune", "nothing is deleted", "Add --prune, or leave it out.")
     folder, versions = engine_folder(), _versions() if prune else {}
     rows, freed, bad = [], 0, 0
     for engine in list(engine_cache.engines(folder)):

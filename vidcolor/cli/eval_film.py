@@ -49,7 +49,7 @@ HOW_TO_READ = (
 
 def measure_film(inputs: tuple[Path, ...], options: RunOptions, as_json: bool, as_csv: bool) -> None:
     """Measure one film and print what was found."""
-    from vidcolor.cli.ui import Ticker
+    from vidcolor.cli.ui import Ticker, counted
     from vidcolor.film.evaluate import evaluate_film
 
     if len(inputs) > 1:
@@ -61,7 +61,7 @@ def measure_film(inputs: tuple[Path, ...], options: RunOptions, as_json: bool, a
     finally:
         ticker.close()
     if report.damaged:
-        where = f"{report.damaged} places"
+        where = counted(report.damaged, "place")
         ticker.say(f"  warning: {inputs[0]} is damaged in {where}; the figures are of what can be decoded")
     show = _print_json if as_json else _print_csv if as_csv else _print_tables
     show(report)

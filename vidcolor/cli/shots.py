@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from vidcolor.cli import max_pixels_option, overwrite_option, verbose_option
+from vidcolor.config import RunOptions
 from vidcolor.errors import MediaError, UsageError
 
 Event = dict[str, Any]
@@ -41,7 +42,7 @@ def command(
 
     A shot ends before the next one begins. After a dissolve, it begins in the dissolve's middle.
     """
-    from vidcolor.cli.ui import Ticker
+    from vidcolor.cli.ui import Ticker, counted
     from vidcolor.files import write_whole
     from vidcolor.film.edl import edl as edit_list
     from vidcolor.film.outputs import check_output
@@ -51,6 +52,7 @@ def command(
 
     if as_json and as_csv:
         raise UsageError("cannot print both", "--json and --csv were given", "Give one of them.")
+    RunOptions(max_pixels=max_pixels).validate()
     if edl is not None:
         check_output(film, edl, overwrite, "--edl")
     info = probe(film, max_pixels=max_pixels)
@@ -68,7 +70,7 @@ def command(
         finally:
             ticker.close()
         if source.damaged:
-            where = f"{source.damaged} places"
+            where = counted(source.damaged, "place")
             ticker.say(f"  warning: {film} is damaged in {where}; these are the shots of what can be decoded")
     if not shots:
         raise MediaError(f"no frame of {film} could be decoded", "", "Check that it plays.")

@@ -49,6 +49,11 @@ def findings_table(findings: Sequence[dict[str, str]]) -> Table:
     return table(("compared", "source", "output", "verdict", "note"), rows)
 
 
+def counted(number: int | None, what: str) -> str:
+    """1 frame, 2 frames."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def duration(seconds: float) -> str:
     """1:02:03 or 4:05."""
     minutes, rest = divmod(round(seconds), 60)
@@ -126,7 +131,8 @@ class TextReport:
             of_all = f" of {event['chunks']}" if event["chunks"] else ""
             self._say(f"  resumed: {event['chunks_done']}{of_all} chunks done")
         for other in event["other_work"]:
-            what = f"{other['chunks']} finished chunks ({other['bytes'] / 1e6:.1f} MB) of another job for this output"
+            chunks = counted(other["chunks"], "finished chunk")
+            what = f"{chunks} ({other['bytes'] / 1e6:.1f} MB) of another job for this output"
             afresh = "starts afresh, without" if not event["chunks_done"] else "not used:"
             self._say(
                 f"  {afresh} {what}: {'; '.join(other['differs'])}. They are kept; to remove them: {other['removal']}"
@@ -138,7 +144,9 @@ class TextReport:
             self._say(f"  {name}: {stream['action']}{', ' + stream['note'] if stream['note'] else ''}")
         if event["kind"] == "picture" or event["work"] is None:
             return
-        self._say(f"  about {event['frames']} frames in about {event['chunks']} chunks of {event['chunk_seconds']:g} s")
+        frames, chunks = event["frames"], event["chunks"]
+        if frames is not None and chunks is not None:
+            self._say(f"  about {frames} frames in about {chunks} chunks of {event['chunk_seconds']:g} s")
         free = f"{event['free_bytes'] / 1e6:.0f} MB are free there"
         if event["estimated_bytes"] is None:
             self._say(f"  the film does not say how long it is: no estimate; {free}")
@@ -206,7 +214,8 @@ class TextReport:
         if len(event["films"]) > 1:
             failed = sum(1 for film in event["films"] if film["error"])
             skipped = sum(1 for film in event["films"] if film.get("skipped"))
-            done = f"{len(event['films']) - failed - skipped} done, {failed} failed"
+            planned = any(film.get("dry_run") for film in event["films"])
+            done = f"{len(event['films']) - failed - skipped} {'to be done' if planned else 'done'}, {failed} failed"
             self._say(f"{done}, {skipped} skipped" if skipped else done)
 
 

@@ -33,15 +33,31 @@ class StageClock:
                 self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
 
-@contextmanager
-def opencv_on_one_thread() -> Iterator[None]:
-    """The stages are threads already: OpenCV's own would only wait for cores that the encoder has."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
+class _OpenCvThreads:
+    """How many threads OpenCV had before the first of several runs in this process, until the last one is over."""
+
+    def __init__(self) -> None:
+        self._runs, self._before = 0, 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        with self._lock:
+            if self._runs == 0:
+                self._before = cv2.getNumThreads()
+                cv2.setNumThreads(1)
+            self._runs += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._runs -= 1
+                if self._runs == 0:
+                    cv2.setNumThreads(self._before)
+
+
+opencv_on_one_thread = _OpenCvThreads().one
+"""The stages are threads already: OpenCV's own would only wait for cores that the encoder has."""
 
 
 @contextmanager

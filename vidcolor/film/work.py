@@ -48,7 +48,7 @@ class OtherWork:
         return f"rm -r {shlex.quote(str(self.folder))}"
 
 
-def work_place(target: Path, plan: Plan, workdir: Path | None) -> WorkPlace:
+def work_place(target: Path, plan: Plan, workdir: str | os.PathLike[str] | None) -> WorkPlace:
     """Another film, model or option is another folder, so finished chunks are never mixed and never deleted for it.
 
     Args:
@@ -61,8 +61,8 @@ def work_place(target: Path, plan: Plan, workdir: Path | None) -> WorkPlace:
     if workdir is None:
         common = beside
     else:
-        _check_workdir(workdir)
-        common = workdir / f"{_short(target)}.{_hashed(str(target.resolve()))}.vidcolor"
+        _check_workdir(Path(workdir))
+        common = Path(workdir) / f"{_short(target)}.{_hashed(str(target.resolve()))}.vidcolor"
     folder = common.with_name(f"{common.name}-{plan.fingerprint()[:12]}")
     part, lock = (beside.with_name(beside.name + end) for end in (f".part{target.suffix}", ".lock"))
     _refuse_links(folder, folder / PLAN, folder / JOURNAL, lock)
@@ -80,6 +80,8 @@ def _hashed(text: str) -> str:
 
 
 def _check_workdir(workdir: Path) -> None:
+    if workdir.exists() and not workdir.is_dir():
+        raise UsageError(f"no work can be kept in {workdir}", "it is no folder", "Give another --workdir.")
     if not workdir.is_dir():
         raise UsageError(f"no work can be kept in {workdir}", "there is no such folder", f"Make it: mkdir -p {workdir}")
     if not os.access(workdir, os.W_OK | os.X_OK):

@@ -56,7 +56,7 @@ def yuv_format(path: Path, frame: av.VideoFrame, tags: ColorTags) -> YuvFormat:
     """
     form = frame.format
     if re.search(r"f(16|32)|bayer", form.name) or not form.components:
-        raise MediaError(f"cannot colour {path}", f"pixel format {form.name} is not supported", "Convert it first.")
+        raise MediaError(f"cannot read {path}", f"pixel format {form.name} is not supported", "Convert it first.")
     by_size = "bt601" if frame.height < 720 else "bt709"
     # mpv's guess for untagged video: the two standard definitions by their lines, else BT.709.
     primaries = {480: "bt601-525", 486: "bt601-525", 576: "bt601-625"}.get(frame.height, "bt709")

@@ -11,6 +11,7 @@ import av
 import av.logging
 
 from vidcolor.errors import MediaError
+from vidcolor.media.ffmpeg_words import logged
 from vidcolor.media.times import timed, usual_duration
 
 # AVFieldOrder, by the field that is shown first. FFmpeg describes 4 and 5 the other way round, but like QuickTime (TN2162:
@@ -61,15 +62,10 @@ def show_info(stream: av.VideoStream, frame: av.VideoFrame) -> str:
     source.link_to(show)
     show.link_to(sink)
     graph.configure()
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)
-    try:
-        with av.logging.Capture() as logs:
-            graph.push(frame)
-            graph.pull()
-    finally:
-        av.logging.set_level(level)
-    return "".join(message for _, _, message in logs)
+    with logged(av.logging.INFO) as messages:
+        graph.push(frame)
+        graph.pull()
+    return "".join(message for _, _, message in messages)
 
 
 def shown_sar(stream: av.VideoStream, shown: str) -> Fraction | None:

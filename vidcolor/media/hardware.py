@@ -7,6 +7,9 @@ from fractions import Fraction
 from functools import cache
 
 import av
+import av.logging
+
+from vidcolor.media.ffmpeg_words import logged
 
 SIDE = 256  # pixels of a trial; every encoder takes it
 
@@ -29,16 +32,11 @@ def _open(encoder: str) -> None:
 
 def obstacle_of(trial: Callable[[], object]) -> str | None:
     """Why `trial` fails, in FFmpeg's own words where it has any; None: it does not fail."""
-    before = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
     try:
-        with av.logging.Capture() as messages:
+        with logged(av.logging.ERROR) as messages:
             trial()
         return None
     except av.error.FFmpegError as error:
-        said = "; ".join(text.strip() for level, _, text in messages if level <= av.logging.ERROR)
-        return said or error.strerror
+        return "; ".join(text.strip() for level, _, text in messages if level <= av.logging.ERROR) or error.strerror
     except (ValueError, RuntimeError) as error:
         return str(error)
-    finally:
-        av.logging.set_level(before)

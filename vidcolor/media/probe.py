@@ -196,7 +196,7 @@ def _refuse_endless(path: Source, container: av.container.InputContainer) -> Non
     """Refuse a playlist that still grows: it has no beginning to go back to and no end to wait for."""
     if container.format.name == PLAYLIST and container.duration is None:
         next_step = "Record it first, for instance with: ffmpeg -i ADDRESS -c copy FILM.mkv"
-        raise MediaError(f"cannot colour {path}", "it is a live stream", next_step)
+        raise MediaError(f"cannot read {path}", "it is a live stream", next_step)
 
 
 def _header_size(stream: av.VideoStream) -> tuple[int, int]:
@@ -212,7 +212,7 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
     """
     if width * height > max_pixels:
         raise MediaError(
-            f"cannot colour {path}",
+            f"cannot read {path}",
             f"a picture of {width}x{height} is larger than the limit of {max_pixels} pixels",
             f"If it is meant to be: vidcolor run, shots and verify take --max-pixels {width * height}",
         )
@@ -286,7 +286,7 @@ def _choose_film(path: Path, streams: tuple[StreamInfo, ...], single: set[int]) 
     ]
     if not moving:
         kinds = ", ".join(dict.fromkeys(f"{s.kind} ({s.codec})" for s in streams)) or "no streams at all"
-        raise MediaError(f"cannot colour {path}", f"it holds no film, only {kinds}", "Give a file with a video stream.")
+        raise MediaError(f"cannot read {path}", f"it holds no film, only {kinds}", "Give a file with a video stream.")
     films = [s for s in moving if s.index not in single] or moving
     return next((s for s in films if "default" in s.dispositions), films[0]).index
 

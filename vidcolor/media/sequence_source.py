@@ -85,7 +85,7 @@ def _check_density(picture: Path, data: bytes) -> None:
     """
     if data[:4] in (b"SDPX", b"XPDS") and len(data) > _TRANSFER and data[_TRANSFER] in _DENSITY:
         raise MediaError(
-            f"cannot colour {picture}",
+            f"cannot read {picture}",
             f"its header says that its codes are film density ({_DENSITY[data[_TRANSFER]]}), not video",
             "Convert it first, for instance with: oiiotool --colorconvert KodakLog rec709 (OpenImageIO, OpenColorIO)",
         )

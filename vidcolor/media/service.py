@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import av
 import av.logging
 
+from vidcolor.media.ffmpeg_words import logged
 from vidcolor.media.stream_labels import TRANSPORT_STREAM
 
 _OF_THE_FILE = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands"})  # tags; not of the film
@@ -30,13 +31,9 @@ def read_service(container: av.container.InputContainer, film: int) -> Service |
     """The service that the stream `film` belongs to, from FFmpeg's own words: PyAV does not expose it."""
     if container.format.name != "mpegts":
         return None
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)
-    try:
-        said = container.dumps_format()
-    finally:
-        av.logging.set_level(level)
-    _, *programs = re.split(r"^  (?=Program \d+|No Program)", said, flags=re.MULTILINE)
+    with logged(av.logging.INFO):
+        listed = container.dumps_format()
+    _, *programs = re.split(r"^  (?=Program \d+|No Program)", listed, flags=re.MULTILINE)
     own = next((p for p in programs if re.search(rf"^ +Stream #0:{film}\b", p, re.MULTILINE)), "")
     number = re.match(r"Program (\d+)", own)
     names = re.findall(r"^ +(service_name|service_provider) *: (.+)$", own, re.MULTILINE)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidcolor.errors import ModelError
+from vidcolor.errors import ModelError, UsageError
 from vidcolor.files import sha256
 from vidcolor.models.base import ModelSpec
 
@@ -31,10 +32,11 @@ def is_shipped(spec: ModelSpec) -> bool:
     return (SHIPPED / f"{spec.name}.onnx").exists()
 
 
-def find_weights(spec: ModelSpec, file: Path | None) -> Weights:
+def find_weights(spec: ModelSpec, file: str | os.PathLike[str] | None) -> Weights:
     """The weights to run `spec` with: the given ONNX file, or those that ship with the package.
 
     Raises:
+        UsageError: there is no such file.
         ModelError: there are none, the card is missing or of another model, or the file is not the one that its card
             describes.
     """
@@ -44,9 +46,9 @@ def find_weights(spec: ModelSpec, file: Path | None) -> Weights:
             "it is never run with random ones",
             "Give trained ones with --weights FILE.onnx, or use --model lite.",
         )
-    path = file or SHIPPED / f"{spec.name}.onnx"
+    path = SHIPPED / f"{spec.name}.onnx" if file is None else Path(file)
     if not path.is_file():
-        raise ModelError(f"cannot read the weights {path}", "there is no such file")
+        raise UsageError(f"cannot read the weights {path}", "there is no such file", "Check the name.")
     try:
         card = json.loads(card_path(path).read_text("utf-8"))
         named, stated = str(card["model"]), str(card["sha256"])

@@ -122,7 +122,9 @@ def _encoding_of(info: FilmInfo, made: FilmInfo, options: RunOptions) -> Encodin
         raise UsageError(
             f"cannot verify {made.path}", f"vidcolor writes no '{suffix}' files", f"It writes {', '.join(known)}."
         )
-    if options.codec in CODECS and options.codec.split("_")[0] == codec:
+    if options.codec != "auto":
+        if options.codec not in CODECS or options.codec.split("_")[0] != codec:
+            raise UsageError(f"{made.path} is not of --codec {options.codec}", f"it is {codec}", "Leave --codec out.")
         codec = options.codec  # of several encoders for it, such as h264_nvenc
     ours = codec in CODECS and suffix in CODECS[codec].suffixes
     crf, preset = (options.crf, options.preset) if ours else (None, None)
