@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "colorize_image", "colorize_video"]
+
+# Kept from being imported: with it, OpenVINO tells a server of every run and keeps a number for the user in ~/intel.
+sys.modules.setdefault("openvino_telemetry", None)
 
 
 def __getattr__(name: str) -> Any:
