@@ -93,11 +93,9 @@ def _ffmpeg() -> str:
 
 
 def _pictures() -> str:
-    import imagesize
-
     import vidcolor.media.pictures  # noqa: F401
 
-    return f"imagesize {imagesize.__version__}"
+    return f"imagesize {importlib.metadata.version('imagesize')}"  # early versions do not know their own
 
 
 def _encoder(name: str, folder: Path) -> str:
