@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidcolor.errors import UsageError
+from vidcolor.errors import UsageError, VidcolorError
 
 
 def sync_folder(folder: Path) -> None:
@@ -72,6 +72,22 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_bytes(data)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for temporary files, where the system keeps those; it is gone at exit.
+
+    Raises:
+        VidcolorError: none can be made.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="vidcolor-")
+    except OSError as error:
+        next_step = "Let TMPDIR name a folder that can be written to."
+        raise VidcolorError("no folder for temporary files can be made", error.strerror, next_step) from error
+    with folder as name:
+        yield Path(name)
 
 
 def sha256(*paths: Path) -> str:
