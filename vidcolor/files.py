@@ -21,12 +21,26 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def check_kind(path: Path, overwrite: bool) -> None:
+    """Refuse a place where something is that a file would replace, not fill.
+
+    Raises:
+        UsageError: a pipe, a device or a folder is there, or a link that leads nowhere and may not be replaced.
+    """
+    what, next_step = f"cannot write {path}", "Give another name."
+    if path.exists() and not path.is_file():
+        raise UsageError(what, "what is there is no file, and would be replaced by one", next_step)
+    if path.is_symlink() and not path.exists() and not overwrite:
+        raise UsageError(what, "a link is there that leads nowhere", f"{next_step} Or add --overwrite to replace it.")
+
+
 def check_place(path: Path, overwrite: bool) -> None:
     """Refuse a place for a file before the work for it is done.
 
     Raises:
-        UsageError: something is there and may not be replaced, or the folder is missing or not writable.
+        UsageError: something is there that cannot or may not be replaced, or the folder is missing or not writable.
     """
+    check_kind(path, overwrite)
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists already", "it was not touched", "Add --overwrite, or give another name.")
     folder = path.parent

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 
-from test_cli import only_line
+import pytest
+from test_cli import only_line, vidcolor_run
 
 # The first version of imagesize that is admitted does not say which it is.
 EARLY_IMAGESIZE = """
@@ -70,3 +71,46 @@ def test_without_a_folder_for_temporary_files_only_what_needs_one_fails(tmp_path
         assert done.returncode == 1 and "TMPDIR" in only_line(done) and "fault of" not in done.stderr
     found = {row["name"]: row for row in map(json.loads, run("doctor", "--json").stdout.splitlines())}
     assert "TMPDIR" in found["encoder h264"]["found"] and found["OpenVINO"]["works"] and "GPU" in found
+
+
+@pytest.fixture
+def film(samples, tmp_path):
+    """Six small frames with sound."""
+    path = tmp_path / "film.mkv"
+    small = ("-vf", "scale=64:48", "-frames:v", "6", "-t", "0.25", "-c:v", "ffv1", "-c:a", "copy")
+    subprocess.run(["ffmpeg", "-v", "error", "-i", samples / "film.mp4", *small, path], check=True)
+    return path
+
+
+def test_an_empty_name_is_not_the_working_folder(film, tmp_path):
+    for arguments in (["run", ""], ["run", film, "-o", ""]):  # a script's variable that is not set
+        done = vidcolor_run(*arguments, cwd=tmp_path)
+        assert done.returncode == 2 and "the name is empty" in done.stderr
+    assert list(tmp_path.iterdir()) == [film]
+
+
+@pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "-"])
+def test_an_open_file_is_that_file_whatever_it_is_called(name, film, tmp_path):
+    command = [sys.executable, "-m", "vidcolor", "run", "-q", name, "-o", tmp_path / "out.mkv"]
+    with film.open("rb") as source:
+        done = subprocess.run(command, stdin=source, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_standard_input_without_a_film_is_told_as_what_it_is(tmp_path):
+    command = [sys.executable, "-m", "vidcolor", "run", "-", "-o", tmp_path / "out.mkv"]
+    empty = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert empty.returncode == 2 and "it is a device" in only_line(empty)
+    closed = subprocess.run(command, preexec_fn=lambda: os.close(0), capture_output=True, text=True)
+    assert closed.returncode == 2 and "cannot read standard input: it is closed" in only_line(closed)
+
+
+def test_what_is_no_file_is_not_replaced_by_one(film, tmp_path):
+    pipe, lost = tmp_path / "pipe.mkv", tmp_path / "lost.mkv"
+    os.mkfifo(pipe)
+    lost.symlink_to("not mounted/film.mkv")
+    for output, options in ((pipe, []), (pipe, ["--overwrite"]), (lost, [])):
+        done = vidcolor_run("run", film, "-o", output, *options)
+        assert done.returncode == 2 and f"cannot write {output}" in only_line(done)
+    assert pipe.is_fifo() and lost.is_symlink()
+    assert vidcolor_run("run", film, "-o", lost, "--overwrite").returncode == 0 and lost.is_file()

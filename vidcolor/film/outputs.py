@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vidcolor.errors import UsageError
-from vidcolor.files import check_place
+from vidcolor.files import check_kind, check_place
 from vidcolor.film.work import work_beside
 from vidcolor.media.address import Address, Source
 from vidcolor.media.codecs import FILM_SUFFIXES
@@ -111,7 +111,7 @@ def check_output(source: Source, output: Path, overwrite: bool, option: str = "-
         option: that names it, for the advice.
 
     Raises:
-        UsageError: it is the source, it exists, or its folder is missing or not writable.
+        UsageError: it is the source, it exists, it is no file, or its folder is missing or not writable.
     """
     if is_pattern(output):
         _check_pictures(source, output, overwrite)
@@ -120,6 +120,7 @@ def check_output(source: Source, output: Path, overwrite: bool, option: str = "-
         raise UsageError(f"the output {output} is the input itself", "nothing was changed", next_step)
     if output.is_dir():
         raise UsageError(f"the output {output} is a folder", "a file is needed", f"Try: {option} {output / 'NAME'}")
+    check_kind(output, overwrite)
     if output.exists() and not overwrite:
         next_step = f"Add --overwrite, or give another name with {option}."
         for folder in work_beside(output):  # of a job that was stopped, or killed just after the film was finished
