@@ -21,6 +21,14 @@ tempfile._candidate_tempdir_list = list
 from vidcolor.cli import main
 main(sys.argv[1:])
 """
+TWICE = """
+import os, signal
+from vidcolor import cli
+signal.signal(signal.SIGINT, signal.default_int_handler)
+ctrl_c = lambda *arguments, **options: os.kill(os.getpid(), signal.SIGINT)
+cli.group.main = cli.streams.forget_output = ctrl_c
+cli.main([])
+"""
 WATCHED = """
 import sys
 def watch(event, arguments):
@@ -114,3 +122,8 @@ def test_what_is_no_file_is_not_replaced_by_one(film, tmp_path):
         assert done.returncode == 2 and f"cannot write {output}" in only_line(done)
     assert pipe.is_fifo() and lost.is_symlink()
     assert vidcolor_run("run", film, "-o", lost, "--overwrite").returncode == 0 and lost.is_file()
+
+
+def test_a_second_ctrl_c_shows_no_traceback():
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True)
+    assert done.returncode in (130, -2) and done.stderr == "vidcolor: interrupted\n"
