@@ -127,3 +127,11 @@ def test_what_is_no_file_is_not_replaced_by_one(film, tmp_path):
 def test_a_second_ctrl_c_shows_no_traceback():
     done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True)
     assert done.returncode in (130, -2) and done.stderr == "vidcolor: interrupted\n"
+
+
+def test_an_input_that_cannot_be_looked_at_fails_alone(film, tmp_path):
+    too_long = tmp_path / ("x" * 300 + ".mkv")  # the system answers as it does for a folder of somebody else's
+    done = vidcolor_run("run", "--json", too_long, film, "-o", tmp_path / "out")
+    *_, summary = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 1 and [entry["error"] is None for entry in summary["films"]] == [False, True]
+    assert [path.stem for path in (tmp_path / "out").iterdir()] == ["film.color"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +26,7 @@ class OutputExists(UsageError):
 
 def holds_many(path: Source, rate: Fraction | None) -> bool:
     """Whether an input is a folder of films and pictures; with a rate, one of numbered pictures is one film."""
-    return isinstance(path, Path) and path.is_dir() and rate is None
+    return isinstance(path, Path) and os.path.isdir(path) and rate is None
 
 
 def expand_inputs(inputs: tuple[Source, ...], rate: Fraction | None = None) -> list[Source]:
@@ -39,7 +40,7 @@ def expand_inputs(inputs: tuple[Source, ...], rate: Fraction | None = None) -> l
     """
     found: list[Source] = []
     for path in inputs:
-        if isinstance(path, Address) or not path.is_dir():
+        if isinstance(path, Address) or not os.path.isdir(path):  # false, and no error, where nobody may look
             found.append(path)
             continue
         if rate is not None:
