@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidcolor.errors import UsageError
+from vidcolor.errors import UsageError, VidcolorError
 
 
 def sync_folder(folder: Path) -> None:
@@ -21,12 +21,26 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def check_kind(path: Path, overwrite: bool) -> None:
+    """Refuse a place where something is that a file would replace, not fill.
+
+    Raises:
+        UsageError: a pipe, a device or a folder is there, or a link that leads nowhere and may not be replaced.
+    """
+    what, next_step = f"cannot write {path}", "Give another name."
+    if path.exists() and not path.is_file():
+        raise UsageError(what, "what is there is no file, and would be replaced by one", next_step)
+    if path.is_symlink() and not path.exists() and not overwrite:
+        raise UsageError(what, "a link is there that leads nowhere", f"{next_step} Or add --overwrite to replace it.")
+
+
 def check_place(path: Path, overwrite: bool) -> None:
     """Refuse a place for a file before the work for it is done.
 
     Raises:
-        UsageError: something is there and may not be replaced, or the folder is missing or not writable.
+        UsageError: something is there that cannot or may not be replaced, or the folder is missing or not writable.
     """
+    check_kind(path, overwrite)
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists already", "it was not touched", "Add --overwrite, or give another name.")
     folder = path.parent
@@ -67,6 +81,22 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_bytes(data)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for temporary files, where the system keeps those; it is gone at exit.
+
+    Raises:
+        VidcolorError: none can be made.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="vidcolor-")
+    except OSError as error:
+        next_step = "Let TMPDIR name a folder that can be written to."
+        raise VidcolorError("no folder for temporary files can be made", error.strerror, next_step) from error
+    with folder as name:
+        yield Path(name)
 
 
 def sha256(*paths: Path) -> str:

@@ -2,13 +2,16 @@
 
 import dataclasses
 import errno
+import importlib.metadata
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from vidcolor import files
 from vidcolor.backends import engine_cache as cache
+from vidcolor.backends import profiles
 from vidcolor.backends.engine_cache import EngineKey, EngineUnusable
 from vidcolor.backends.profiles import Profile, Shapes, find_profile, load_profiles, shapes_for
 from vidcolor.errors import BackendError, UsageError
@@ -165,6 +168,16 @@ def test_the_card_is_readable_by_others(tmp_path):
     engine = cache.store(tmp_path, KEY, DATA, {"layers": 3})
     card = json.loads(cache.card_of(engine.path).read_text())
     assert card["key"]["gpu"] == "Test GPU" and card["bytes"] == len(DATA) and card["layers"] == 3
+
+
+def test_profiles_are_found_where_pip_puts_them_for_a_target(tmp_path, monkeypatch):
+    there = tmp_path / "share" / "vidcolor" / "profiles.toml"
+    there.parent.mkdir(parents=True)
+    there.write_bytes(profiles.profiles_file().read_bytes())
+    elsewhere = SimpleNamespace(name="profiles.toml", locate=lambda: tmp_path / "../../share/vidcolor/profiles.toml")
+    monkeypatch.setattr(profiles, "CHECKOUT", tmp_path / "engines")
+    monkeypatch.setattr(importlib.metadata, "files", lambda package: [elsewhere])
+    assert profiles.profiles_file() == there and "default" in load_profiles()
 
 
 def test_shipped_profiles_can_be_used():

@@ -78,3 +78,12 @@ def test_output_that_nobody_reads_ends_the_command_without_a_word(arguments, fil
     process = started(arguments, film, tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     assert process.communicate()[1] == "" and process.returncode == 141
+
+
+@pytest.mark.parametrize("surroundings", [{}, {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}], ids=["named", "locale"])
+def test_what_an_encoding_lacks_is_written_otherwise(surroundings, film, tmp_path):
+    ascii_alone = {**os.environ, "LC_ALL": "C", **(surroundings or {"PYTHONIOENCODING": "ascii"})}
+    for arguments in (("models",), ("verify", "film", "film")):
+        process = started(arguments, film, tmp_path, env=ascii_alone, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        shown, said = process.communicate()
+        assert process.returncode == 0 and rb"\xd7" in shown and not said, said

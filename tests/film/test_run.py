@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 from vidcolor.config import RunOptions
-from vidcolor.errors import UsageError
+from vidcolor.errors import MediaError, UsageError
 from vidcolor.film import plan as plan_module
 from vidcolor.film import progress as progress_module
+from vidcolor.film import run as run_module
 from vidcolor.film.plan import make_plan, piece_of
 from vidcolor.film.run import colour_film
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import probe
+from vidcolor.media.remux import remux
 
 
 def colour(source, output, report=lambda event: None, **options):
@@ -162,6 +164,38 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(piece, tmp_path, monkeypat
     assert plans[0]["chunks_done"] == (frames - 1) // 12  # the chunk that frame was in is not finished
     assert video_hash(out) == video_hash(tmp_path / "whole.mkv")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mkv", "whole.mkv"]
+
+
+def append(film):
+    with film.open("ab") as file:
+        file.write(bytes(100))
+
+
+def replace_by_another(film):
+    (other := film.with_name("other.mkv")).write_bytes(film.read_bytes()[:-1])
+    other.replace(film)
+
+
+@pytest.mark.parametrize("moment", ["progress", "remuxed"])
+@pytest.mark.parametrize("change", [append, replace_by_another, Path.unlink])
+def test_a_film_that_is_another_by_the_end_is_not_finished(piece, tmp_path, monkeypatch, change, moment):
+    film, out = tmp_path / "film.mkv", tmp_path / "out.mkv"
+    film.write_bytes(piece.read_bytes())
+    events = []
+
+    def note(event):
+        events.append(event["type"])
+        if moment == event["type"] and events.count(moment) == 1:
+            change(film)
+
+    def remux_and_change(*arguments):
+        remux(*arguments)
+        note({"type": "remuxed"})
+
+    monkeypatch.setattr(run_module, "remux", remux_and_change)
+    with pytest.raises(MediaError, match="did not stay the same while it was coloured"):
+        colour(film, out, note)
+    assert moment in events and not out.exists()
 
 
 def test_another_option_starts_afresh_and_deletes_nothing(piece, tmp_path, monkeypatch):

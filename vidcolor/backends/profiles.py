@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -102,12 +103,19 @@ def profiles_file() -> Path:
     Raises:
         BackendError: there is none.
     """
-    if (CHECKOUT / "profiles.toml").is_file():
-        return CHECKOUT / "profiles.toml"
+    for place in _places():
+        if place.is_file():
+            return place
+    raise BackendError("the build profiles are missing", "profiles.toml was not installed", "Install vidcolor again.")
+
+
+def _places() -> Iterator[Path]:
+    """Where profiles.toml may be; what pip records is wrong after `pip install --target`."""
+    yield CHECKOUT / "profiles.toml"
+    yield CHECKOUT.parent / "share" / "vidcolor" / "profiles.toml"
     for file in importlib.metadata.files("vidcolor") or ():
         if file.name == "profiles.toml":
-            return Path(file.locate())
-    raise BackendError("the build profiles are missing", "profiles.toml was not installed", "Install vidcolor again.")
+            yield Path(file.locate())
 
 
 def load_profiles(path: Path | None = None) -> dict[str, Profile]:

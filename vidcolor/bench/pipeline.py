@@ -18,6 +18,7 @@ from pathlib import Path
 
 from vidcolor.config import RunOptions
 from vidcolor.errors import MediaError
+from vidcolor.files import scratch_folder
 from vidcolor.media.ffmpeg import find_ffmpeg
 from vidcolor.media.formats import choose_encoding
 from vidcolor.media.probe import FilmInfo, probe
@@ -63,8 +64,7 @@ def bench_pipeline(clip: Path, options: RunOptions, runs: int) -> PipelineBench:
     encoding = choose_encoding(info, options.codec, options.crf, options.preset, None)
     settings = " ".join(f"{name}={value}" for name, value in encoding.options)
     ours, plain, summaries = [], [], []
-    with tempfile.TemporaryDirectory(prefix="vidcolor-bench-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         us = [sys.executable, "-m", "vidcolor", "run", str(clip), "-o", str(folder / f"ours{encoding.suffix}")]
         us += ["--json", "--quiet", "--overwrite", *_as_flags(options)]
         them = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-i", str(clip), "-map", f"0:{info.film}"]

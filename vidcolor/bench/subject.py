@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from vidcolor.errors import ModelError
-from vidcolor.files import sha256
+from vidcolor.files import scratch_folder, sha256
 from vidcolor.models.base import ModelSpec
 from vidcolor.models.registry import load_network
 from vidcolor.models.weights import Weights, find_weights, is_shipped
@@ -34,10 +33,10 @@ def subject(spec: ModelSpec, file: Path | None) -> Iterator[tuple[Weights, bool]
             f"{error.name} is not installed",
             "Try: pip install 'vidcolor[train]', or --weights FILE.onnx",
         ) from error
-    with TemporaryDirectory(prefix="vidcolor-bench-") as folder:
+    with scratch_folder() as folder:
         torch.manual_seed(0)  # the same network every time, so that engines of it are found again
         network = load_network(spec.name).eval()
         fuse_batch_norms(network)
-        path = Path(folder) / f"{spec.name}.onnx"
+        path = folder / f"{spec.name}.onnx"
         write_onnx(network, spec, path)
         yield Weights(path, sha256(path), {"model": spec.name}), True

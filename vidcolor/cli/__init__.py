@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -114,6 +115,13 @@ def show_error(error: BaseException, verbose: bool) -> None:
     print(f"vidcolor: {' '.join(line.split())}", file=sys.stderr)
 
 
+def _end_at_once_if_asked_again() -> None:
+    """Nothing is left to be tidied up: a second Ctrl-C or `kill` has no traceback to show."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.default_int_handler:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with its exit code: 0 done, 1 a film failed, 2 usage, 130 interrupted, 141 not read."""
     state = {"verbose": False}
@@ -126,6 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        _end_at_once_if_asked_again()
         print("vidcolor: interrupted", file=sys.stderr)
         code = INTERRUPTED
     except Exception as error:

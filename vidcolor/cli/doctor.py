@@ -6,15 +6,15 @@ import importlib.metadata
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 
 import click
 
 from vidcolor import __version__
 from vidcolor.cli import verbose_option
 from vidcolor.errors import UsageError
+from vidcolor.files import scratch_folder
 
 Check = tuple[str, bool | None, str]  # what, whether it works (None: not needed), what was found or how to mend it
 
@@ -55,11 +55,9 @@ def _checks() -> Iterator[Check]:
     yield "run", *_tried(_auto)
     yield "OpenVINO", *_tried(_openvino)
     for name, codec in CODECS.items():
-        with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
-            works, found = _tried(lambda name=name, folder=folder: _encoder(name, Path(folder)))
+        works, found = _tried(partial(_encoder, name))
         yield f"encoder {name}", None if codec.hardware and not works else works, found
-    with tempfile.TemporaryDirectory(prefix="vidcolor-") as folder:
-        works, found = _tried(lambda: _nvdec(Path(folder)))
+    works, found = _tried(_nvdec)
     yield "decoder nvdec", works or None, found
     yield "torch", *_optional("torch", "pip install 'vidcolor[train]'   (training, export, GPUs without TensorRT)")
     yield "TensorRT", *_engines("tensorrt", "pip install 'vidcolor[tensorrt]'   (NVIDIA GPUs)")
@@ -93,17 +91,16 @@ def _ffmpeg() -> str:
 
 
 def _pictures() -> str:
-    import imagesize
-
     import vidcolor.media.pictures  # noqa: F401
 
-    return f"imagesize {imagesize.__version__}"
+    return f"imagesize {importlib.metadata.version('imagesize')}"  # early versions do not know their own
 
 
-def _encoder(name: str, folder: Path) -> str:
+def _encoder(name: str) -> str:
     from vidcolor.media.trial import encode_two_frames
 
-    return encode_two_frames(name, folder)
+    with scratch_folder() as folder:
+        return encode_two_frames(name, folder)
 
 
 def _auto() -> str:
@@ -128,15 +125,16 @@ def _openvino() -> str:
     return f"{backend.info.version}, 2 frames in {backend.info.precision} on {backend.info.device}"
 
 
-def _nvdec(folder: Path) -> str:
+def _nvdec() -> str:
     """Two frames of H.264, which must be those of the CPU."""
     from vidcolor.errors import MediaError
     from vidcolor.media.nvdec import choose_decoder
     from vidcolor.media.probe import probe
     from vidcolor.media.trial import encode_two_frames
 
-    encode_two_frames("h264", folder)
-    _, otherwise = choose_decoder(probe(next(folder.glob("coloured*"))), "nvdec")
+    with scratch_folder() as folder:
+        encode_two_frames("h264", folder)
+        _, otherwise = choose_decoder(probe(next(folder.glob("coloured*"))), "nvdec")
     if otherwise:
         raise MediaError("two frames of H.264 were not decoded by it", otherwise)
     return "h264, 2 frames as the CPU decodes them"

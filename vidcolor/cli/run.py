@@ -23,6 +23,8 @@ class FilmPath(click.Path):
     """A path, or `-`: standard input as an argument, standard output as an option; an argument may be an address."""
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Source:
+        if not str(value):
+            self.fail("the name is empty.", param, ctx)
         if value != "-":
             return source_of(value) if isinstance(param, click.Argument) else super().convert(value, param, ctx)
         from vidcolor.media.pipe_in import standard_input

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import fcntl
 import io
@@ -51,7 +52,8 @@ def set_up() -> None:
         sys.stderr = open(2, "w", closefd=False)
     if sys.stdout is sys.__stdout__:  # and no test's
         encoding, errors = (sys.stdout.encoding, sys.stdout.errors) if sys.stdout else ("utf-8", "strict")
-        errors = "backslashreplace" if errors == "strict" else errors  # names of files need not be text
+        if errors == "strict" or (errors == "surrogateescape" and codecs.lookup(encoding).name != "utf-8"):
+            errors = "backslashreplace"  # names of files need not be text, nor does × fit everywhere
         out = open(1, "wb", closefd=False)
         sys.stdout = Output(out, encoding=encoding, errors=errors, line_buffering=out.raw.isatty())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from vidcolor.backends.base import Backend
 from vidcolor.errors import MediaError, VidcolorError
+from vidcolor.files import scratch_folder
 from vidcolor.film.chunk import Range, make_chunks, open_at
 from vidcolor.film.journal import Journal
 from vidcolor.film.pipeline import StageClock
@@ -51,12 +51,12 @@ def estimate(plan: Plan, backend: Backend) -> Estimate | None:
     frames, size, started = 0, 0, time.monotonic()
     for span in spans:
         with (
-            tempfile.TemporaryDirectory(prefix="vidcolor-") as folder,
+            scratch_folder() as folder,
             open_at(plan.info, span.first_pts, plan.threads, plan.options.on_damage) as film,
         ):
-            for record in make_chunks(plan, span, Path(folder), backend, StageClock(), lambda *_: None, film):
+            for record in make_chunks(plan, span, folder, backend, StageClock(), lambda *_: None, film):
                 frames += record.frames
-                size += bytes_of(Path(folder) / record.file)
+                size += bytes_of(folder / record.file)
     if not frames or not total:
         return None
     seconds = (time.monotonic() - started) / frames * total

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from fractions import Fraction
 from pathlib import Path
 
 from vidcolor.errors import UsageError
-from vidcolor.files import check_place
+from vidcolor.files import check_kind, check_place
 from vidcolor.film.work import work_beside
 from vidcolor.media.address import Address, Source
 from vidcolor.media.codecs import FILM_SUFFIXES
@@ -25,7 +26,7 @@ class OutputExists(UsageError):
 
 def holds_many(path: Source, rate: Fraction | None) -> bool:
     """Whether an input is a folder of films and pictures; with a rate, one of numbered pictures is one film."""
-    return isinstance(path, Path) and path.is_dir() and rate is None
+    return isinstance(path, Path) and os.path.isdir(path) and rate is None
 
 
 def expand_inputs(inputs: tuple[Source, ...], rate: Fraction | None = None) -> list[Source]:
@@ -39,7 +40,7 @@ def expand_inputs(inputs: tuple[Source, ...], rate: Fraction | None = None) -> l
     """
     found: list[Source] = []
     for path in inputs:
-        if isinstance(path, Address) or not path.is_dir():
+        if isinstance(path, Address) or not os.path.isdir(path):  # false, and no error, where nobody may look
             found.append(path)
             continue
         if rate is not None:
@@ -111,7 +112,7 @@ def check_output(source: Source, output: Path, overwrite: bool, option: str = "-
         option: that names it, for the advice.
 
     Raises:
-        UsageError: it is the source, it exists, or its folder is missing or not writable.
+        UsageError: it is the source, it exists, it is no file, or its folder is missing or not writable.
     """
     if is_pattern(output):
         _check_pictures(source, output, overwrite)
@@ -120,6 +121,7 @@ def check_output(source: Source, output: Path, overwrite: bool, option: str = "-
         raise UsageError(f"the output {output} is the input itself", "nothing was changed", next_step)
     if output.is_dir():
         raise UsageError(f"the output {output} is a folder", "a file is needed", f"Try: {option} {output / 'NAME'}")
+    check_kind(output, overwrite)
     if output.exists() and not overwrite:
         next_step = f"Add --overwrite, or give another name with {option}."
         for folder in work_beside(output):  # of a job that was stopped, or killed just after the film was finished

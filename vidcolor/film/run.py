@@ -38,6 +38,7 @@ from vidcolor.film.placing import place_pictures
 from vidcolor.film.plan import Plan, make_plan, piece_of
 from vidcolor.film.progress import Progress
 from vidcolor.film.provenance import STATEMENT, check_sidecar, write_record
+from vidcolor.film.unchanged import Stamp, check_unchanged, stamp_of
 from vidcolor.film.work import WorkPlace, owned, work_place
 from vidcolor.media.address import Address, Source
 from vidcolor.media.formats import choose_encoding
@@ -70,6 +71,7 @@ def colour_film(
     """
     started = time.monotonic()
     info = read_film(source, options.rate, options.max_pixels, options.allow_protocol)
+    stamp = stamp_of(info)
     info = decoded_as_asked(info, options, report)
     named = output_for(source, output, many, "")
     suffix = named.suffix if output is not None and named == output else None
@@ -100,8 +102,9 @@ def colour_film(
         if warning := check_room(plan, place, backend, journal):
             report(warning_event(source, warning))
         with _told_when_interrupted(source, journal, report):
-            made = _make_missing(plan, place, journal, backend, clock, report)
-            records, finished = _join(plan, place, journal, clock, report)
+            made = _make_missing(plan, place, journal, backend, clock, report, stamp)
+            check_unchanged(info, stamp)
+            records, finished = _join(plan, place, journal, clock, report, stamp)
         if not work.keep:
             shutil.rmtree(place.folder)
     seconds = time.monotonic() - started
@@ -175,7 +178,13 @@ def open_network(plan: Plan, report: Report) -> Backend:
 
 
 def _make_missing(
-    plan: Plan, place: WorkPlace, journal: Journal, backend: Backend, clock: StageClock, report: Report
+    plan: Plan,
+    place: WorkPlace,
+    journal: Journal,
+    backend: Backend,
+    clock: StageClock,
+    report: Report,
+    stamp: Stamp,
 ) -> int:
     """Make every chunk that is not done. Returns how many frames that were."""
     progress = Progress(plan, sum(record.frames for record in journal.done.values()), report)
@@ -185,6 +194,8 @@ def _make_missing(
             closing(make_chunks(plan, span, place.folder, backend, clock, progress, film)) as records,
         ):
             for record in records:
+                if plan.info.sequence is None:  # of that, every picture would be asked each time
+                    check_unchanged(plan.info, stamp)
                 journal.add(record)
                 tell_handed_over(film, report)
             tell_handed_over(film, report)
@@ -193,7 +204,7 @@ def _make_missing(
 
 
 def _join(
-    plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock, report: Report
+    plan: Plan, place: WorkPlace, journal: Journal, clock: StageClock, report: Report, stamp: Stamp
 ) -> tuple[list[ChunkRecord], Path | Sequence]:
     """Make the finished film of all chunks. Returns them, in order, and the film or its pictures."""
     records = [journal.done[index] for index in sorted(journal.done)]
@@ -216,6 +227,7 @@ def _join(
             place.folder,
             warn,
         )
+        check_unchanged(plan.info, stamp)
     return records, place.target
 
 

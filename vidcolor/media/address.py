@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 STANDARD_OUTPUT = Path("/dev/stdout")
+_HANDLE = re.compile(r"/dev/(stdin|fd/)|/proc/self/fd/")  # what these name is another file in ffmpeg's process
 _ADDRESS = re.compile(r"(?!file:|pipe:)([a-z][a-z0-9+.-]*)://")
 
 
@@ -45,8 +46,11 @@ Source = Path | Address
 
 
 def source_of(source: str | os.PathLike[str] | Address) -> Source:
-    """What a user means by a name: an address where it has the form of one and there is no such file, else a path."""
+    """What a user means by a name: an address where it has the form of one and there is no such file, else a path, of an open file its own."""
     if isinstance(source, Address):
         return source
     text = os.fspath(source)
-    return Address(text) if _ADDRESS.match(text) and not os.path.exists(text) else Path(text)
+    if _ADDRESS.match(text) and not os.path.exists(text):
+        return Address(text)
+    path = Path(text)
+    return path.resolve() if _HANDLE.match(text) and path.is_file() else path

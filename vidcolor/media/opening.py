@@ -66,7 +66,9 @@ def open_film(path: Source, protocols: tuple[str, ...] = ()) -> av.container.Inp
     if path.is_dir():
         raise UsageError(what, "it is a folder", "Give a film in it.")
     if not path.is_file():
-        raise UsageError(what, "it is no file but a pipe or a device", "Only `vidcolor run` takes a film from a pipe.")
+        if path.is_fifo() or path.is_socket():
+            raise UsageError(what, "it is a pipe", "Only `vidcolor run` takes a film from a pipe.")
+        raise UsageError(what, "it is a device", "A film is a file, or comes from a pipe.")
     try:
         if path.stat().st_size == 0:
             raise MediaError(what, "the file is empty (0 bytes)", "Copy it again from where it came.")

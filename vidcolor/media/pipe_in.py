@@ -6,6 +6,7 @@ import hashlib
 import os
 import select
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -39,8 +40,10 @@ def standard_input() -> Path:
     """What standard input is: the file that the shell has opened for it, else the pipe.
 
     Raises:
-        UsageError: it is a terminal.
+        UsageError: it is closed, or a terminal.
     """
+    if sys.stdin is None:
+        raise UsageError("cannot read standard input", "it is closed", "Leave out <&-, or give a file.")
     if STANDARD_INPUT.is_char_device() and os.isatty(0):
         raise UsageError("standard input is a terminal", "no film comes from there", _REMEDY)
     return STANDARD_INPUT if is_pipe(STANDARD_INPUT) else STANDARD_INPUT.resolve()

@@ -6,13 +6,12 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import takewhile
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 
 from vidcolor.color.yuv import YuvFormat
+from vidcolor.files import scratch_folder
 from vidcolor.film.plan import CHUNK_SECONDS
 from vidcolor.film.verify.finding import Finding
 from vidcolor.film.verify.frames import Clock, Progress, Tally, readable
@@ -164,11 +163,11 @@ def plain_transcode(
     keep, begin, end = set(wanted), wanted[0], wanted[-1]
     start = begin if begin > info.start_pts else None
     with (
-        TemporaryDirectory(prefix="vidcolor-") as folder,
+        scratch_folder() as folder,
         open_source(info, threads, start, on_damage) as encoded,
         open_source(info, threads, start, on_damage) as compared,
     ):
-        path, done = Path(folder) / f"plain{encoding.chunk_suffix}", 0
+        path, done = folder / f"plain{encoding.chunk_suffix}", 0
         frames = takewhile(lambda frame: frame.pts <= end, encoded)
         originals = ((frame.pts, frame.y) for frame in compared)
         frame = next(frames, None)
