@@ -26,7 +26,7 @@ HOMES = {
     "click": {"cli"},
     "torch": {"models", "training", "backends", "bench"},
     "onnx": {"models", "training"},
-    "openvino": {"backends", "training", "bench", "cli"},
+    "openvino": {"backends"},
     "tensorrt": {"backends"},
     "tensorrt_rtx": {"backends"},
     "cuda": {"backends"},

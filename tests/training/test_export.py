@@ -88,7 +88,8 @@ def test_mistakes_about_the_card_are_told_before_work(tmp_path, capsys, onnx, ca
 
 def test_without_openvino_torch_computes_the_file_and_the_card_says_so(tmp_path, monkeypatch):
     """The shipped weights, whose graph our exporter wrote."""
-    monkeypatch.setitem(sys.modules, "openvino", None)
+    for name in ("openvino", "vidcolor.backends.openvino"):
+        monkeypatch.setitem(sys.modules, name, None)
     shipped = SHIPPED / "lite.onnx"
     network = OnnxNetwork(load_float32(shipped))
     monkeypatch.setattr(module, "write_onnx", lambda network, spec, path: path.write_bytes(shipped.read_bytes()))

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-from vidcolor.backends.openvino_library import without_telemetry
 from vidcolor.errors import BackendError
 
 CPU_SIDE = 1536  # large enough to be bound by arithmetic, small enough to take a fraction of a second
@@ -26,18 +25,18 @@ def openvino_ceiling(precision: str, threads: int) -> float:
     """TFLOP/s of a square product by OpenVINO on this CPU, in "fp32" or "bf16"; the best of a few runs."""
     import numpy as np
 
-    with without_telemetry():
-        import openvino as ov
-        from openvino import opset13 as ops
-        from openvino import properties
-        from openvino.properties import hint
+    from vidcolor.backends.openvino import PRECISIONS, hint, ov, properties
 
+    ops = ov.opset13
     rng = np.random.default_rng(0)
     left, right = (rng.standard_normal((CPU_SIDE, CPU_SIDE), np.float32) for _ in range(2))
     parameter = ops.parameter([CPU_SIDE, CPU_SIDE], ov.Type.f32)
     model = ov.Model([ops.matmul(parameter, ops.constant(right), False, False)], [parameter])
-    kind = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16}[precision]
-    settings = {hint.inference_precision: kind, properties.inference_num_threads: threads, properties.num_streams: 1}
+    settings = {
+        hint.inference_precision: PRECISIONS[precision],
+        properties.inference_num_threads: threads,
+        properties.num_streams: 1,
+    }
     compiled = ov.Core().compile_model(model, "CPU", settings)
     return _tflops(CPU_SIDE, _best(lambda: compiled(left)))
 

@@ -22,8 +22,6 @@ from vidcolor.models.weights import card_path
 
 LARGEST_ERROR = 0.5  # Lab units between the file at fp32 arithmetic and torch; below what 8-bit chroma can hold
 LARGEST_MEAN_ERROR_INT8 = 1.0  # Lab units, mean over real pictures
-HINTS = {"fp32": "f32", "bf16": "bf16"}
-
 
 Compute = Callable[[np.ndarray], np.ndarray]  # L* → ab, as in `ModelSpec`, in float32 arithmetic
 
@@ -35,10 +33,10 @@ def by_openvino(path: Path, precision: str = "fp32") -> tuple[Compute, str]:
         ModuleNotFoundError: it is not installed.
         ModelError: it cannot run the file.
     """
-    import openvino as ov
+    from vidcolor.backends.openvino import PRECISIONS, hint, ov
 
     try:
-        compiled = ov.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": HINTS[precision]})
+        compiled = ov.Core().compile_model(path, "CPU", {hint.inference_precision: PRECISIONS[precision]})
     except RuntimeError as error:
         why = str(error).strip().splitlines()[-1]
         raise ModelError(f"OpenVINO cannot run the exported network in {precision}", why) from error
@@ -91,7 +89,7 @@ def _check_int8(path: Path, inputs: Sequence[np.ndarray]) -> None:
             "Give --data.",
         )
     try:
-        import openvino  # noqa: F401
+        import vidcolor.backends.openvino  # noqa: F401
     except ModuleNotFoundError as error:
         raise ModelError(
             f"{path} was not written", "int8 is for OpenVINO, which is not installed", "Try: pip install openvino"
