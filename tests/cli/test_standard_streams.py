@@ -71,7 +71,7 @@ def test_a_film_is_made_where_nothing_can_be_printed(closed, film, tmp_path):
     assert subprocess.check_output([*shown, tmp_path / "out.mkv"], text=True).strip(", \n") == "6"
 
 
-@pytest.mark.parametrize("arguments", [("shots", "film", "--csv"), ("models", "--json")], ids=" ".join)
+@pytest.mark.parametrize("arguments", [("shots", "film", "--csv"), ("models", "--json"), ("models",)], ids=" ".join)
 def test_output_that_nobody_reads_ends_the_command_without_a_word(arguments, film, tmp_path):
     reader, writer = os.pipe()
     os.close(reader)

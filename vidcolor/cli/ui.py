@@ -20,9 +20,14 @@ MOST_DAMAGE = 20  # lines of damage that are shown
 SECONDS_BETWEEN_LINES = 10.0  # of plain progress where standard error is no terminal
 
 
+class _Tables(Console):
+    def on_broken_pipe(self) -> None:
+        raise  # rich would leave with 1; nobody reading is told like everywhere else
+
+
 def console() -> Console:
     """For what was asked for: tables on standard output, never cut where it is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else 160)
+    return _Tables(width=None if sys.stdout.isatty() else 160)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -16,7 +16,7 @@ from vidcolor.evaluation.summary import ALL, CLASSIFIER_COLUMNS, COLOURED, COLUM
 
 HOW_TO_READ = (
     "Read gain over grey together with CF/truth, over the coloured pictures: more saturation raises one and lowers the "
-    "other. A grey answer has a SSIM of 0.9 and more. Then look at the sheet."
+    "other. A grey answer has an SSIM of 0.9 and more. Then look at the sheet."
 )
 
 
