@@ -99,7 +99,8 @@ class WorkOptions:
 
 def _within(option: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise UsageError(f"{option} {value} is out of range", f"it can be {low} to {high}")
+        shown = f"{value:g}" if isinstance(value, float) else value  # of integers every digit
+        raise UsageError(f"{option} {shown} is out of range", f"it can be {low} to {high}")
 
 
 def _shown(value: Fraction) -> str:

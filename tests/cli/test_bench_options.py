@@ -32,14 +32,14 @@ def test_options_of_another_bench_are_refused(arguments, words):
 
 
 REFUSED = [
-    (("--smooth", "7"), 2, "--smooth 7 is out of range"),
-    (("--model", "rembrandt"), 2, "no model is named 'rembrandt'"),
-    (("--backend", "abacus"), 2, "no backend is named 'abacus'"),
-    (("--weights", "none.onnx"), 1, "cannot read the weights none.onnx"),
+    (("--smooth", "7"), "--smooth 7 is out of range"),
+    (("--model", "rembrandt"), "no model is named 'rembrandt'"),
+    (("--backend", "abacus"), "no backend is named 'abacus'"),
+    (("--weights", "none.onnx"), "cannot read the weights none.onnx"),
 ]
 
 
-@pytest.mark.parametrize("arguments, code, words", REFUSED, ids=[" ".join(each[0]) for each in REFUSED])
-def test_what_a_run_would_refuse_is_refused_before_the_first(arguments, code, words, samples):
+@pytest.mark.parametrize("arguments, words", REFUSED, ids=[" ".join(each[0]) for each in REFUSED])
+def test_what_a_run_would_refuse_is_refused_before_the_first(arguments, words, samples):
     result = bench("--pipeline", samples / "film.mp4", "--runs", "1", *arguments)
-    assert result.returncode == code and re.match(f"vidcolor: {words}", result.stderr), result.stderr
+    assert result.returncode == 2 and re.match(f"vidcolor: {words}", result.stderr), result.stderr

@@ -137,7 +137,7 @@ def test_a_disk_that_fills_costs_no_finished_chunk(film, whole, small_disk):
     while process.poll() is None and len(disk.hashes()) < 2:
         time.sleep(0.005)
     balloon = os.path.join(disk.inside, "balloon")  # another program takes all that is left
-    with open(balloon, "wb") as file:
+    with open(balloon, "wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(65536))
