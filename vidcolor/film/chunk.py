@@ -84,14 +84,14 @@ class Pace:
 def open_at(info: FilmInfo, first_pts: int, threads: int, on_damage: str = "hold") -> FilmSource:
     """A source that shows the frames before `first_pts` that decide about it, or all that the film has there."""
     needed = TemporalWindow.CONTEXT_BEFORE
-    back = max(1, round(2 * needed / (info.average_rate or 25) / info.time_base))
+    back = max(1, round(Fraction(9, 8) * needed / (info.average_rate or 25) / info.time_base))
     while first_pts - back > info.start_pts:
         with open_source(info, threads, first_pts - back, on_damage) as trial:
             pts = itertools.takewhile(lambda pts: pts < first_pts, (frame.pts for frame in trial))
             enough = sum(1 for _ in itertools.islice(pts, needed)) == needed
         if enough:
             return open_source(info, threads, first_pts - back, on_damage)
-        back *= 4
+        back *= 2
     return open_source(info, threads, None, on_damage)
 
 

@@ -12,6 +12,7 @@ from vidcolor.temporal.motion import AFTER, BEFORE, Link, MotionWindow, luma_tru
 
 PACE = 4  # frames from one key frame to the next, where the film's clock is steady; a power of 2
 TRUSTED = 0.5  # a pixel with at least this trust from one side is known
+STRETCH = 16  # paces from one frame that colours are held by to the next (anchors.py)
 LEAST_KNOWN = 0.8  # share of the picture that must be known for a frame to go without the network
 
 
@@ -33,19 +34,25 @@ class KeyFrames:
         self._motion, self._every = motion, every
         self._rank: dict[int, int] = {}  # frames since a pace or shot began
         self._same: dict[int, bool] = {}
+        self._begins_stretch: dict[int, bool] = {}
+        self._pace: int | None = None
         self._sides: dict[int, list[tuple[int, Link]]] = {}
         self._added = self._decided = self._oldest = 0
 
-    def add(self, begins_pace: bool, same: bool = False) -> None:
+    def add(self, pace: int, same: bool = False) -> None:
         """The next frame that motion has: it begins a pace or a shot, or comes so many frames after one that does.
 
         Args:
+            pace: a number that rises every PACE frames' worth of time.
             same: the network would be shown for it exactly what it would be shown for the frame before.
         """
         n = self._added
         self._added += 1
         self._same[n] = same
-        self._rank[n] = 0 if begins_pace or not self._motion.joined(n, BEFORE) else self._rank[n - 1] + 1
+        begins_shot = self._pace is None or not self._motion.joined(n, BEFORE)
+        self._rank[n] = 0 if begins_shot or pace != self._pace else self._rank[n - 1] + 1
+        self._begins_stretch[n] = begins_shot or pace // STRETCH != self._pace // STRETCH
+        self._pace = pace
 
     def decide(self, film_ends: bool = False) -> list[bool]:
         """Whether the network must be shown a frame, for those that are certain now; all of them if the film ends."""
@@ -64,6 +71,10 @@ class KeyFrames:
 
     def is_key(self, n: int) -> bool:
         return self._rank[n] % PACE == 0
+
+    def begins_stretch(self, n: int) -> bool:
+        """Whether a frame is the first of a shot or of STRETCH paces: a key frame, and one every few seconds."""
+        return self._begins_stretch[n]
 
     def neighbour(self, side: int, key: int) -> int | None:
         """The key frame BEFORE or AFTER a key frame in its shot; None where the shot, or what is known of it, ends."""
@@ -110,6 +121,6 @@ class KeyFrames:
     def forget(self, before: int) -> None:
         """Frames before this one are done with."""
         for n in range(self._oldest, before):
-            del self._rank[n], self._same[n]
+            del self._rank[n], self._same[n], self._begins_stretch[n]
             self._sides.pop(n, None)
         self._oldest = max(self._oldest, before)

@@ -5,6 +5,7 @@ Four interleaved planes are the unit of warping: OpenCV warps four in 28 µs at 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -59,13 +60,20 @@ def planes_of(interleaved: np.ndarray) -> np.ndarray:
     return cv2.transpose(interleaved.reshape(height * width, count)).reshape(count, height, width)
 
 
-def luma_trust(own: np.ndarray, warped: np.ndarray) -> np.ndarray:
-    """Two lumas (h, w) float32 in 8-bit codes → trust 0…1 that they show the same, grain and exposure aside."""
+def luma_trust(own: np.ndarray, warped: np.ndarray, exposure: float = math.inf) -> np.ndarray:
+    """Two lumas (h, w) float32 in 8-bit codes → trust 0…1 that they show the same, grain aside.
+
+    Args:
+        exposure: the difference at large, in codes, at which trust falls to 1/e; infinite where any may be exposure alone.
+    """
     difference = own - warped
-    difference -= cv2.blur(difference, _EXPOSURE)
+    at_large = cv2.blur(difference, _EXPOSURE)
+    difference -= at_large
     difference = cv2.blur(difference, _DETAIL)
     difference *= difference
     difference *= -1 / LUMA_TOLERANCE**2
+    if exposure < math.inf:
+        difference -= np.square(at_large) / np.float32(exposure**2)
     return cv2.exp(difference, dst=difference)
 
 
@@ -160,6 +168,10 @@ class MotionWindow:
         self._repeats[n] = not self._cut[n] and np.array_equal(small_luma, self._last)
         self._last, self._links[n] = small_luma, {}
         self.count += 1
+
+    def codes(self, n: int) -> np.ndarray:
+        """The same as `luma`, as uint8."""
+        return self._codes[n]
 
     def luma(self, n: int) -> np.ndarray:
         """Luma of a frame on the grid of motion, (⌈h/2⌉, ⌈w/2⌉) float32 in 8-bit codes."""

@@ -1,16 +1,20 @@
 """Colour made steady: key frames are averaged along motion inside their shot, the frames between take theirs from them.
 
 Answers far from the others count less, as in a bilateral filter (Tomasi & Manduchi 1998). Their mean is paler than they are
-where their hues differ, so it is brought nearer to their root mean square. Nothing is recursive: a frame's result depends on
-LOOKBACK frames before it and DELAY after, and is the same wherever a chunk begins. Why so: docs/temporal.md.
+where their hues differ, so it is brought nearer to their root mean square. What is averaged was drawn towards the anchors of its shot
+(anchors.py) before. Nothing is recursive: a frame's result depends on LOOKBACK frames before it and DELAY after, and is the same
+wherever a chunk begins. Why so: docs/temporal.md.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
 from vidcolor.errors import UsageError
+from vidcolor.temporal.anchors import Anchors
 from vidcolor.temporal.keys import PACE, KeyFrames
 from vidcolor.temporal.motion import AFTER, BEFORE, Link, MotionWindow, chain, planes_of, warp
 
@@ -32,14 +36,17 @@ class Smoother:
 
     RADIUS = NEIGHBOURS * PACE  # frames from a key frame to the furthest that is averaged with it
     DELAY = RADIUS + PACE
-    LOOKBACK = RADIUS + PACE + REPEATS
+    LOOKBACK = RADIUS + PACE + REPEATS + Anchors.REACH + RADIUS
+    _KEPT = RADIUS + PACE + REPEATS  # frames before the one that is given next
 
     def __init__(self, motion: MotionWindow, keys: KeyFrames, strength: float = 1.0) -> None:
         if not 0 <= strength <= 1:
             raise UsageError(f"cannot smooth with strength {strength:g}", "it goes from 0 (off) to 1", "Try --smooth 1")
         self._motion, self._keys, self._strength = motion, keys, float(strength)
         self._own: dict[int, np.ndarray | None] = {}
-        self._planes: dict[int, np.ndarray] = {}
+        self._answers: dict[int, np.ndarray] = {}
+        self._held: dict[int, np.ndarray] = {}
+        self._anchors = Anchors(motion, keys, self.RADIUS, self._strength)
         self._links: dict[tuple[int, int, int], tuple[int, Link] | None] = {}
         self._steady: dict[int, np.ndarray] = {}
         self._pushed = self._given = 0
@@ -61,9 +68,11 @@ class Smoother:
         given = []
         while self._given < end:
             n = self._given
+            if self._anchors.wants(n):
+                self._anchors.keep(n, twice(*self._average(n, self._answer)))
             given.append(self._own[n] if self._strength == 0 else self._result(n))
             self._given += 1
-            self._forget(self._given - self.LOOKBACK)
+            self._forget(self._given - self._KEPT)
         return given
 
     def _result(self, n: int) -> np.ndarray:
@@ -76,7 +85,8 @@ class Smoother:
     def _steadied(self, n: int) -> np.ndarray:
         """(h, w, 4) of a frame: smoothed a and b, two spare."""
         if n not in self._steady:
-            self._steady[n] = twice(*(self._average(n) if self._keys.is_key(n) else self._between(n)))
+            is_key = self._keys.is_key(n)
+            self._steady[n] = twice(*(self._average(n, self._held_answer) if is_key else self._between(n)))
         return self._steady[n]
 
     def _between(self, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -95,18 +105,18 @@ class Smoother:
             seen.append((*own, np.broadcast_to(np.float32(unknown), own[0].shape)))
         return weighted_mean(*map(np.stack, zip(*seen, strict=True)))
 
-    def _average(self, key: int) -> tuple[np.ndarray, np.ndarray]:
-        """A key frame's own answer and those of the key frames around it."""
-        own = self._own[key]
-        seen = [(*own, np.ones_like(own[0]))]
+    def _average(self, key: int, answer: Callable[[int], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """A key frame's own answer and those of the key frames around it, (h, w, 4) each."""
+        own_a, own_b, *_ = planes_of(answer(key))
+        seen = [(own_a, own_b, np.ones_like(own_a))]
         for side in (BEFORE, AFTER):
             for distance in range(1, NEIGHBOURS + 1):
                 reached = self._reached(key, side, distance)
                 if reached is None:
                     break
                 other, link = reached
-                link = link.resized(*own.shape[1:])
-                a, b, *_ = planes_of(warp(self._interleaved(other), link))
+                link = link.resized(*own_a.shape)
+                a, b, *_ = planes_of(warp(answer(other), link))
                 share = self._strength * (1 - distance / (NEIGHBOURS + 1))
                 seen.append((a, b, link.trust * np.float32(share)))
         return agreed(*map(np.stack, zip(*seen, strict=True)))
@@ -124,14 +134,25 @@ class Smoother:
             self._links[place] = reached
         return self._links[place]
 
-    def _interleaved(self, key: int) -> np.ndarray:
+    def _answer(self, key: int) -> np.ndarray:
         """(h, w, 4): the network's a and b, twice."""
-        if key not in self._planes:
-            self._planes[key] = twice(*self._own[key])
-        return self._planes[key]
+        if key not in self._answers:
+            self._answers[key] = twice(*self._own[key])
+        return self._answers[key]
+
+    def _held_answer(self, key: int) -> np.ndarray:
+        """The same, drawn towards the anchors of the shot."""
+        if key not in self._held:
+            a, b = self._own[key]
+            seen = [(a, b, np.ones_like(a)), *self._anchors.seen_from(key, a, b)]
+            alone = len(seen) == 1
+            self._held[key] = (
+                self._answer(key) if alone else twice(*strong_mean(*map(np.stack, zip(*seen, strict=True))))
+            )
+        return self._held[key]
 
     def _forget(self, before: int) -> None:
-        for store in (self._own, self._steady, self._planes):
+        for store in (self._own, self._steady, self._answers, self._held):
             store.pop(before - 1, None)
         self._links = {place: reached for place, reached in self._links.items() if place[0] >= before}
         self._keys.forget(before - PACE)  # of which the oldest frame takes its colours
@@ -153,7 +174,11 @@ def agreed(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray
     distance = np.square(a - mean_a)
     distance += np.square(b - mean_b)
     distance *= -0.5 / ALIKE**2
-    weight = weight * (cv2.exp(distance.reshape(-1)).reshape(distance.shape) + np.float32(_SLIGHT))
+    return strong_mean(a, b, weight * (cv2.exp(distance.reshape(-1)).reshape(distance.shape) + np.float32(_SLIGHT)))
+
+
+def strong_mean(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The weighted mean, brought nearer to the strength of what it is of; as `agreed`."""
     mean_a, mean_b = weighted_mean(a, b, weight)
     mean_strength = np.sqrt(mean_a * mean_a + mean_b * mean_b) + np.float32(_SLIGHT)
     root_mean_square = np.sqrt(sum(weighted_mean(a * a, b * b, weight)))

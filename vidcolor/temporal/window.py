@@ -42,7 +42,6 @@ class TemporalWindow:
         self._uneven: deque[tuple[np.ndarray, int, np.ndarray, bool]] = deque()
         self._last: tuple[np.ndarray, float] | None = None
         self._factors: deque[float] = deque()
-        self._pace: int | None = None
         self._begins_shot: deque[bool] = deque()
         self._given = 0
 
@@ -82,9 +81,9 @@ class TemporalWindow:
             shown = codes, factor if self._even else 1.0
             self._factors.append(shown[1])
             self._motion.add(small_luma, cut, exposed(small_luma, factor, self._black))
-            self._keys.add(begins_pace=pace != self._pace, same=self._equals_last(*shown))
+            self._keys.add(pace, same=self._equals_last(*shown))
             self._begins_shot.append(cut)
-            self._pace, self._last = pace, shown
+            self._last = shown
 
     def _equals_last(self, codes: np.ndarray, factor: float) -> bool:
         return self._last is not None and self._last[1] == factor and np.array_equal(self._last[0], codes)

@@ -1,0 +1,76 @@
+"""What stays in a shot keeps its colour, and nothing else is touched by that."""
+
+import numpy as np
+import pytest
+from scenes import dissolve, luma, plain_ab, shot
+from test_window import smoothed
+
+from vidcolor.temporal.anchors import Anchors
+
+
+def to_and_fro(seed, times=2):
+    """A camera that moves over a texture and back, 240 frames for twice."""
+    there = shot(seed, 60)
+    return np.concatenate([there, there[::-1]] * times)
+
+
+def gliding(frames, start, end):
+    """One colour that becomes another, (n, 2, h, w)."""
+    share = np.linspace(0, 1, frames, dtype=np.float32)[:, None, None, None]
+    return plain_ab(frames, *start) * (1 - share) + plain_ab(frames, *end) * share
+
+
+def test_what_stays_keeps_its_colour_while_the_answers_glide():
+    film = luma(to_and_fro(1))
+    ab = gliding(len(film), (12, 10), (2, 10))
+    result = smoothed(film, ab)[:, 0].mean((1, 2))
+    assert result[:12] == pytest.approx(12, abs=0.6)
+    assert result[0] - result[-1] < 0.5 * 10  # without anchors 9.5
+    assert np.abs(np.diff(result)).max() < 0.2  # and nothing pops
+
+
+def test_what_was_hidden_comes_back_in_its_colour():
+    scene, film, ab = shot(1, 1)[0], [], plain_ab(200, 5, 5)
+    for n in range(200):
+        picture = scene.copy()
+        if 60 <= n < 120:
+            picture[:, 36:60] = shot(2, 1)[0][:, 36:60]  # something stands before it
+        film.append(picture)
+    ab[120:, 0, :, 16:32] = 12
+    result = smoothed(luma(np.stack(film)), ab)[:, 0, 8:-8, 20:28].mean((1, 2))
+    assert result[20] == pytest.approx(5, abs=0.1)
+    assert result[160] < 5 + 0.4 * 7
+
+
+def test_other_pictures_of_a_shot_keep_theirs():
+    """After a dissolve, which is no boundary, little is found again: of its middle, where both pictures are seen."""
+    film = luma(dissolve(shot(1, 80), shot(2, 120, (-0.4, 0.2)), 24))
+    ab = np.concatenate((plain_ab(68, 8, 8), plain_ab(len(film) - 68, 0, 4)))
+    apart = np.hypot(*(ab[0] - ab[-1])).mean()
+    assert np.hypot(*(smoothed(film, ab) - ab)[110:].swapaxes(0, 1)).mean() < 0.1 * apart
+
+
+def test_no_shot_is_held_by_another():
+    """Even where its picture comes back."""
+    film = luma(np.concatenate((shot(1, 80), shot(2, 80), shot(1, 80))))
+    ab = np.concatenate((plain_ab(80, 8, 8), plain_ab(80, 0, 0), plain_ab(80, 2, 8)))
+    assert np.abs(smoothed(film, ab) - ab).max() < 1e-4
+
+
+def test_what_begins_dark_is_not_held_to_the_colours_of_the_dark():
+    scene = to_and_fro(1, 1)
+    light = np.clip(np.arange(len(scene)) / 24, 0.02, 1)
+    film = luma(16 + (scene - 16) * light[:, None, None])
+    ab = plain_ab(len(film), 10, 20) * light[:, None, None, None].astype(np.float32)
+    result = smoothed(film, ab)[:, 1].mean((1, 2))
+    assert (result[60:] > 0.85 * 20).all()
+
+
+def test_beyond_its_reach_an_anchor_holds_nothing():
+    frames = Anchors.REACH + 160
+    film = (
+        luma(shot(1, 1)).repeat(frames, 0) + (np.arange(frames) % 2).astype(np.uint8)[:, None, None]
+    )  # none is a copy
+    ab = np.concatenate((plain_ab(20, 12, 10), plain_ab(frames - 20, 4, 10)))
+    late = smoothed(film, ab)[Anchors.REACH + 60 :, 0]
+    assert np.abs(late - 4).max() < 0.01
