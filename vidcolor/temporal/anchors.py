@@ -24,7 +24,7 @@ from vidcolor.temporal.motion import (
 )
 
 FIRST_WEIGHS = 4.0  # the first frame of a shot, the network's own answer and any other anchor 1
-MOST = 4  # anchors beside the first: what the reach holds at a steady rate; where frames come seldom there would be more
+MOST = 4  # anchors beside the first, as many as come within reach at a steady rate
 FADE_IN = 32  # frames over which an anchor's weight rises
 FADE_OUT = 64  # and at the end of its reach falls
 # Shares of the picture that are found again: up to the first (unlike pictures: 0.07) by chance, from the second on for good.
