@@ -96,6 +96,11 @@ class WorkOptions:
     resume: bool = True  # go on from chunks that an earlier run finished; False: delete them first
     keep: bool = False  # leave the work folder when the film is finished
 
+    def given(self) -> list[str]:
+        """The options of `vidcolor run` that were given."""
+        said = {"--workdir": self.folder is not None, "--no-resume": not self.resume, "--keep-work": self.keep}
+        return [option for option, given in said.items() if given]
+
 
 def _within(option: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:

@@ -330,9 +330,10 @@ def test_what_a_picture_loses_and_what_is_of_no_use_to_it_is_said_once(tmp_path)
 
     cv2.imwrite(str(tmp_path / "p.png"), np.full((40, 60, 4), 100, np.uint8))
     asked = ("run", tmp_path / "p.png", "-o", tmp_path / "q.png", "--start", "1", "--codec", "ffv1", "--overwrite")
+    asked += ("--keep-work",)
     result = vidcolor_run(*asked)
     assert result.stderr.count("converted: the alpha channel (transparency) is dropped") == 1
-    assert result.stderr.count("of no use for a picture: --codec, --start") == 1
+    assert result.stderr.count("of no use for a picture: --codec, --start, --keep-work") == 1
     events = [json.loads(line) for line in vidcolor_run(*asked, "--json").stdout.splitlines()]
     told = [event["converted"] for event in events if event["type"] in ("plan", "film")]
     assert told == [["the alpha channel (transparency) is dropped"]] * 2

@@ -409,3 +409,11 @@ def test_memory_does_not_grow_with_the_pipe(samples, short, long, size):
         peaks.append(usage.ru_maxrss * 1024)
     print(f"{short} frames: {peaks[0] / 1e6:.0f} MB, {long} frames: {peaks[1] / 1e6:.0f} MB")
     assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_options_for_work_that_is_kept_are_of_no_use_with_a_pipe_and_that_is_said(samples, tmp_path):
+    result = vidcolor(samples / "film.mp4", "-o", "-", "--dry-run", "--keep-work", "--workdir", tmp_path)
+    assert result.returncode == 0
+    assert result.stderr.count(b"of no use with a pipe, of which nothing is kept: --workdir, --keep-work") == 1
+    silent = vidcolor(samples / "film.mp4", "-o", "-", "--dry-run")
+    assert b"of no use" not in silent.stderr

@@ -138,7 +138,7 @@ def _way_of(source: Source, output: Path | None, work: WorkOptions, options: Run
             raise UsageError("--provenance needs a file as output", why, "Leave it out, or give a file with -o.")
         return partial(colour_stream, work=work)
     still = isinstance(source, Path) and is_picture(source) and not is_pattern(source)
-    return colour_still if still else partial(colour_film, work=work)
+    return partial(colour_still if still else colour_film, work=work)
 
 
 def _make_folder(output: Path, named_as_folder: bool) -> list[Path]:

@@ -17,7 +17,7 @@ from vidcolor.color.chroma import ChromaMerger
 from vidcolor.color.luma import LumaView
 from vidcolor.color.rgb import rgb_of_planes
 from vidcolor.color.yuv import YuvFormat
-from vidcolor.config import RunOptions
+from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.film.disk import told_when_full
 from vidcolor.film.events import Event, Report, film_event, warning_event
 from vidcolor.film.outputs import check_output, output_for
@@ -72,6 +72,7 @@ def colour_still(
     overwrite: bool,
     dry_run: bool,
     report: Report,
+    work: WorkOptions = WorkOptions(),
 ) -> Event:
     """Colour one picture. Returns its `film` event, with ``kind`` "picture".
 
@@ -84,7 +85,7 @@ def colour_still(
     check_output(source, target, overwrite)
     check_holds(target, picture)
     check_sidecar(target, options, overwrite)
-    if unused := _unused(options, many):
+    if unused := _unused(options, work, many):
         report(warning_event(source, f"of no use for a picture: {', '.join(unused)}"))
     colourer = StillColourer(options, say=lambda text: report(warning_event(source, text)))
     plan = {
@@ -116,8 +117,9 @@ def colour_still(
     return film_event(source, kind="picture", **facts, seconds=round(time.monotonic() - started, 3), dry_run=dry_run)
 
 
-def _unused(options: RunOptions, many: bool) -> list[str]:
+def _unused(options: RunOptions, work: WorkOptions, many: bool) -> list[str]:
     """Options that were given and say nothing to a picture; of several inputs, which may be films, only --verify."""
     names = ("verify",) if many else _FILMS_ALONE
     given = (field.name for field in fields(options) if getattr(options, field.name) != field.default)
-    return [f"--{name.replace('_', '-')}" for name in given if name in names]
+    unused = [f"--{name.replace('_', '-')}" for name in given if name in names]
+    return unused if many else unused + work.given()

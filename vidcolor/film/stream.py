@@ -76,6 +76,8 @@ def colour_stream(
     """
     started = time.monotonic()
     _check(source, output, options)
+    if unused := [option for option in work.given() if option != "--workdir" or output == STANDARD_OUTPUT]:
+        report(warning_event(source, f"of no use with a pipe, of which nothing is kept: {', '.join(unused)}"))
     with ExitStack() as stack:
         pipe = stack.enter_context(PipeInput(source, options.provenance)) if is_pipe(source) else None
         if pipe:
