@@ -20,7 +20,7 @@ _STEPS = 32  # cells of the table from 0 to LIMIT, evenly in √|a*| and √|b*|
 _SIDE = 2 * _STEPS + 1
 _LEVELS = 65  # of Y', 0 to 1
 _HUES = 192
-_BISECTIONS = 16  # of L*: 0.002 of it in SDR
+_BISECTIONS = 16  # of √L*: 0.004 of L* at white in SDR, less towards black, where HDR curves are steep
 _HALVINGS = 12  # of chroma: 1/4096 of the largest
 _TOLERANCE = 1e-3  # of R'G'B' outside 0…1: a quarter of an 8-bit code
 _ONE_AT_A_TIME = threading.Lock()
@@ -53,17 +53,17 @@ class ChromaTable:
 def solve(luma: np.ndarray, a: np.ndarray, b: np.ndarray, fmt: YuvFormat) -> tuple[np.ndarray, np.ndarray]:
     """Normalised luma, a*, b*, each (n,) → R'G'B' (n, 3) of that luma and colour, and its normalised Y'CbCr (n, 3).
 
-    L* is bisected between 0 and that of the brightest colour: Y' rises with L*, but too unevenly for Newton steps.
+    √L* is bisected between 0 and that of the brightest colour: Y' rises with L*, but too unevenly for Newton steps.
     The result is not clipped; where no L* has the luma asked for, it is outside 0…1.
     """
     low = np.zeros_like(luma)
-    high = np.full_like(luma, 1.2 * rgb_to_lab(np.ones((1, 3)), fmt)[0, 0])
+    high = np.full_like(luma, np.sqrt(1.2 * rgb_to_lab(np.ones((1, 3)), fmt)[0, 0]))
     for _ in range(_BISECTIONS):
-        light = (low + high) / 2
-        rgb = lab_to_rgb(np.stack((light, a, b), -1), fmt)
+        root = (low + high) / 2
+        rgb = lab_to_rgb(np.stack((root * root, a, b), -1), fmt)
         yuv = rgb_to_yuv(rgb, fmt.matrix)
         above = yuv[:, 0] > luma
-        low, high = np.where(above, low, light), np.where(above, light, high)
+        low, high = np.where(above, low, root), np.where(above, root, high)
     return rgb, yuv
 
 
