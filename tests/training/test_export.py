@@ -57,8 +57,11 @@ def quick_exporter(monkeypatch):
 def test_export_writes_a_card_without_paths(quick_exporter, checkpoint, photographs, tmp_path, capsys):
     (tmp_path / "more.json").write_text('{"licence": "Apache-2.0"}')
     with pytest.raises(SystemExit) as leaving:
-        main(["export", str(checkpoint), str(tmp_path / "net.onnx"), "--card", str(tmp_path / "more.json")])
-    assert leaving.value.code == 0 and "largest difference to torch 0.0" in capsys.readouterr().err
+        more = ["--card", str(tmp_path / "more.json"), "--data", str(photographs)]
+        main(["export", str(checkpoint), str(tmp_path / "net.onnx"), *more])
+    said = capsys.readouterr().err
+    assert leaving.value.code == 0 and "largest difference to torch 0.0" in said
+    assert "--data is of no use with fp32" in said
     card = find_weights(SPEC, tmp_path / "net.onnx").card
     assert (card["steps"], card["precision"], card["licence"]) == (12, "fp32", "Apache-2.0")
     assert card["training"]["loss"] == "chroma-weighted" and str(photographs) not in json.dumps(card)

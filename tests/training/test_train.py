@@ -299,3 +299,10 @@ def test_mistakes_are_one_line(photographs, tmp_path, capsys, arguments, says):
     code, stderr = here(capsys, tmp_path / "run", *places, *(a.format(empty=tmp_path / "empty") for a in arguments))
     (line,) = stderr.strip().splitlines()
     assert code == 2 and line.startswith("vidcolor: ") and says in line
+
+
+def test_a_picture_too_small_for_batch_norms_is_one_line(photographs, tmp_path, capsys):
+    places = ["--data", photographs, "--val", photographs, "--no-pretrained", "--device", "cpu"]
+    code, stderr = here(capsys, tmp_path / "run", *places, "--batch", 1, "--size", 32)
+    assert code == 2 and stderr.strip().splitlines()[-1].startswith("vidcolor: the network cannot learn from this")
+    assert "Traceback" not in stderr and "Take a larger --batch or --size." in stderr

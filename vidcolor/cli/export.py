@@ -64,6 +64,8 @@ def command(
 
     state = load_checkpoint(checkpoint)
     spec, options = find_spec(state["model"]), dict(state["options"])
+    if data and precision != "int8":
+        click.echo(f"--data is of no use with {precision}: nothing is calibrated", err=True)
     network = load_network(spec.name)
     fill(network, state, "ema")
     trained_on = [Path(p) for p in options.pop("data", ())]  # paths of one machine: not for the card

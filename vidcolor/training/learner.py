@@ -146,9 +146,22 @@ class Learner:
         self.network.load_state_dict(before)  # batch norms have counted a batch
 
     def backward(self, shown: Tensor, truth: Tensor) -> Tensor:
-        """Gradients for a batch, in place of those before. Returns the loss, without waiting for it."""
+        """Gradients for a batch, in place of those before. Returns the loss, without waiting for it.
+
+        Raises:
+            UsageError: batch norms would see one value of a channel.
+        """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
-            answer = self._run(shown.contiguous(memory_format=torch.channels_last))
+            try:
+                answer = self._run(shown.contiguous(memory_format=torch.channels_last))
+            except ValueError as error:
+                if "more than 1 value per channel" not in str(error):
+                    raise
+                size = f"{shown.shape[-1]}×{shown.shape[-2]}"
+                why = f"of one picture of {size} its deepest layer makes one pixel, and batch norm needs two"
+                raise UsageError(
+                    "the network cannot learn from this", why, "Take a larger --batch or --size."
+                ) from error
             predicted, scores = answer if self.recall else (answer, None)
             told = self.recall.told(truth) if self.recall else None
         loss = self.loss_of(predicted.float(), F.adaptive_avg_pool2d(truth, predicted.shape[-2:]))
