@@ -120,10 +120,14 @@ def _conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, strides=(1, 
     return F.conv2d(x, weight, bias, tuple(strides), (top, left), tuple(dilations), group)
 
 
-def _resize(x: Tensor, _roi: object, scales: tuple[float, ...], *, mode: str, **_: object) -> Tensor:
-    if mode != "nearest":
-        raise ModelError("torch cannot run this network", f"it resizes by '{mode}'")
-    return F.interpolate(x, scale_factor=scales[2:], mode="nearest")
+def _resize(
+    x: Tensor, _roi: object, scales: tuple[float, ...] | None = None, sizes: Value | None = None, *, mode: str, **how: object
+) -> Tensor:
+    if mode == "nearest" and scales:
+        return F.interpolate(x, scale_factor=scales[2:], mode="nearest")
+    if mode == "linear" and sizes is not None and how.get("coordinate_transformation_mode") == "half_pixel":
+        return F.interpolate(x, _ints(sizes)[2:], mode="bilinear", align_corners=False)
+    raise ModelError("torch cannot run this network", f"it resizes by '{mode}' with {how}")
 
 
 def _cast(x: Value, *, to: int) -> Value:
