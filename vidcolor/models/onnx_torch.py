@@ -121,13 +121,13 @@ def _conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, strides=(1, 
 
 
 def _resize(
-    x: Tensor, _roi: object, scales: tuple[float, ...] | None = None, sizes: Value | None = None, *, mode: str, **how: object
+    x: Tensor, _roi: object, scales: Value | None, sizes: Value | None = None, *, mode: str, **how: object
 ) -> Tensor:
     if mode == "nearest" and scales:
         return F.interpolate(x, scale_factor=scales[2:], mode="nearest")
-    if mode == "linear" and sizes is not None and how.get("coordinate_transformation_mode") == "half_pixel":
+    if mode == "linear" and sizes is not None and how["coordinate_transformation_mode"] == "half_pixel":
         return F.interpolate(x, _ints(sizes)[2:], mode="bilinear", align_corners=False)
-    raise ModelError("torch cannot run this network", f"it resizes by '{mode}' with {how}")
+    raise ModelError("torch cannot run this network", f"it resizes by '{mode}'")
 
 
 def _cast(x: Value, *, to: int) -> Value:
