@@ -43,7 +43,7 @@ class Recall(nn.Module):
         self._teacher = (teacher.requires_grad_(False),)  # not a part of what learns, and never in a state
 
     def forward(self, shown: Tensor) -> tuple[Tensor, Tensor]:
-        """L* (N, 1, H, W) → ab (N, 2, H/2, W/2), scores (N, 1000)."""
+        """L* (N, 1, H, W) → ab (N, 2, h, w) as the decoder gives it, scores (N, 1000)."""
         features = self.network.features(shown)
         return self.network.decode(features), self.head.classes(self.head.pooled(features[-1]))
 
