@@ -152,10 +152,16 @@ def test_a_broken_output_is_noticed(name, pair, tmp_path):
 
 
 def test_the_way_outputs_are_broken_breaks_nothing_by_itself(pair, tmp_path):
-    """Encoded again and well, with nothing changed, an output still conforms."""
+    """Encoded again and well, with nothing changed, an output still conforms.
+
+    ProRes at a lower rate than the default, where it loses so little that what a second generation loses comes near what is allowed.
+    """
     source, good = pair
+    preset = {"prores": "standard"}.get(good.stem)
+    if preset is not None:
+        good = colour(source, tmp_path / good.name, codec=good.stem, preset=preset)
     ffmpeg("-i", good, *ALL, *ANEW[good.stem], tmp_path / "again.mkv")
-    assert not different(source, tmp_path / "again.mkv")
+    assert not different(source, tmp_path / "again.mkv", preset=preset)
 
 
 @pytest.mark.parametrize("pair", ["h264"], indirect=True)
