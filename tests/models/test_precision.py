@@ -151,8 +151,8 @@ def test_rounding_in_torch_is_rounding_in_onnx_runtime(lite):
         rounded = OnnxNetwork(graph, rounded=True)(torch.from_numpy(pictures)).numpy()
     exact = run(load_float32(lite), pictures)
     ours, theirs = ((answer - exact).ravel() for answer in (rounded, run(graph, pictures)))
-    assert np.abs(ours).mean() > 0.005 and np.corrcoef(ours, theirs)[0, 1] > 0.9
-    assert np.abs(ours - theirs).mean() < 0.006  # Lab units
+    assert np.abs(ours).mean() > 0.005 and np.corrcoef(ours, theirs)[0, 1] > 0.93
+    assert np.abs(ours - theirs).mean() < 0.004  # Lab units
 
 
 def test_every_tensor_is_rounded_once():

@@ -28,6 +28,11 @@ def shot(seed: int, frames: int, speed: tuple[float, float] = (0.5, 0.3), size: 
     return np.stack(pictures)
 
 
+def to_and_fro(pictures: np.ndarray, times: int) -> np.ndarray:
+    """A camera that goes the way of some pictures and back, so often."""
+    return np.concatenate([pictures, pictures[::-1]] * times)
+
+
 def dissolve(first: np.ndarray, second: np.ndarray, frames: int) -> np.ndarray:
     """Two shots of which the last and the first so many frames are mixed."""
     share = (np.arange(1, frames + 1, dtype=np.float32) / (frames + 1))[:, None, None]

@@ -2,16 +2,10 @@
 
 import numpy as np
 import pytest
-from scenes import dissolve, luma, plain_ab, shot
+from scenes import dissolve, luma, plain_ab, shot, to_and_fro
 from test_window import smoothed
 
 from vidcolor.temporal.anchors import Anchors
-
-
-def to_and_fro(seed, times=2):
-    """A camera that moves over a texture and back, 240 frames for twice."""
-    there = shot(seed, 60)
-    return np.concatenate([there, there[::-1]] * times)
 
 
 def gliding(frames, start, end):
@@ -21,7 +15,7 @@ def gliding(frames, start, end):
 
 
 def test_what_stays_keeps_its_colour_while_the_answers_glide():
-    film = luma(to_and_fro(1))
+    film = luma(to_and_fro(shot(1, 60), 2))
     ab = gliding(len(film), (12, 10), (2, 10))
     result = smoothed(film, ab)[:, 0].mean((1, 2))
     assert result[:12] == pytest.approx(12, abs=0.6)
@@ -58,7 +52,7 @@ def test_no_shot_is_held_by_another():
 
 
 def test_what_begins_dark_is_not_held_to_the_colours_of_the_dark():
-    scene = to_and_fro(1, 1)
+    scene = to_and_fro(shot(1, 60), 1)
     light = np.clip(np.arange(len(scene)) / 24, 0.02, 1)
     film = luma(16 + (scene - 16) * light[:, None, None])
     ab = plain_ab(len(film), 10, 20) * light[:, None, None, None].astype(np.float32)

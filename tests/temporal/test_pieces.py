@@ -5,16 +5,12 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from scenes import dissolve, flicker, luma, scratched, shot
+from scenes import dissolve, flicker, luma, scratched, shot, to_and_fro
 
 from vidcolor.temporal.keys import PACE
 from vidcolor.temporal.window import TemporalWindow
 
 LEAST = 900  # frames of a film: most pieces begin further in than what decides about them
-
-
-def to_and_fro(pictures, times):
-    return np.concatenate([pictures, pictures[::-1]] * times)
 
 
 def scene(rng):

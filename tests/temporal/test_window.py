@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from scenes import SIZE, dissolve, flash, flicker, luma, plain_ab, scratched, shot, texture
+from scenes import SIZE, dissolve, flash, flicker, luma, plain_ab, scratched, shot, texture, to_and_fro
 
 from vidcolor.errors import UsageError
 from vidcolor.evaluation.films import chroma_flicker, motion_of_shot
@@ -46,8 +46,7 @@ def eventful():
     mixed = dissolve(shot(3, 60), shot(4, 60, (-0.7, 0.1)), 24)
     worn = scratched(flicker(shot(2, 50, (1.5, 0)), 1), 2)
     held = np.repeat(shot(5, 10), (1, 3, 2, 3, 2, 9, 1, 1, 2, 1), 0)
-    there = flicker(shot(8, 60), 3)
-    long = np.concatenate([there, there[::-1]] * 4)
+    long = to_and_fro(flicker(shot(8, 60), 3), 4)
     film = luma(np.concatenate((flash(shot(1, 40), 20), worn, mixed, shot(7, 1), held, shot(6, 260)[:48], long)))
     assert len(film) == 740
     return film, noisy_ab(film, 9)[1]
