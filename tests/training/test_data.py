@@ -27,6 +27,8 @@ def odd(tmp_path, photographs):
     Image.fromarray(np.dstack((rgb, opaque // 2))).save(tmp_path / "glass.png")
     cv2.imwrite(str(tmp_path / "deep.png"), rgb[..., ::-1].astype(np.uint16) * 257)
     picture.save(tmp_path / "plain.webp")
+    cv2.imwrite(str(tmp_path / "plain.jp2"), rgb[..., ::-1])
+    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(200))
     Image.fromarray(rgb[..., 0]).save(tmp_path / "grey.png")
     Image.fromarray(np.repeat(rgb[..., :1], 3, 2)).save(tmp_path / "grey in three.png")
     picture.resize((90, 60)).save(tmp_path / "tiny.png")
@@ -46,12 +48,12 @@ def test_every_odd_picture_is_counted(odd):
         "grey": 2,
         "smaller than 64 pixels": 1,
         "cut short": 1,
-        "unreadable": 1,
+        "unreadable": 2,
         "empty": 1,
     }
     assert loaded.handled == {"CMYK": 1, "turned upright": 1, "alpha dropped": 1, "16-bit": 1}
-    assert sorted(p.shape for p in loaded.pictures) == [(72, 96, 3)] * 4 + [(96, 72, 3)]
-    assert "5 pictures; left out: 2 grey" in str(loaded) and "handled: 1 " in str(loaded)
+    assert sorted(p.shape for p in loaded.pictures) == [(72, 96, 3)] * 5 + [(96, 72, 3)]
+    assert "6 pictures; left out: 2 grey" in str(loaded) and "handled: 1 " in str(loaded)
 
 
 def test_large_pictures_are_scaled_down_once(tmp_path, photographs):

@@ -15,7 +15,8 @@ import numpy as np
 
 from vidcolor.errors import MediaError, UsageError
 
-SUFFIXES = frozenset(".png .jpg .jpeg .jpe .webp .tif .tiff .bmp".split())
+# Those that OpenCV cannot read, on some systems or all, are looked at too, so that they are counted.
+SUFFIXES = frozenset(".avif .bmp .gif .heic .heif .jp2 .jpe .jpeg .jpg .jxl .png .tif .tiff .webp".split())
 SHARD = ".tar"
 MOST_TRANSPARENT = 0.01  # share of pixels that may be less than opaque: colours below transparency mean nothing
 
@@ -117,7 +118,7 @@ def _may_be_unusual(data: bytes) -> bool:
         return data[24] == 16 or data[25] != 2 or b"tRNS" in data[:1024]
     if data[8:12] == b"WEBP":
         return data[12:16] == b"VP8L" or (data[12:16] == b"VP8X" and bool(data[20] & 0x10))
-    return data[:2] in (b"II", b"MM") or _jpeg_components(data) == 1
+    return data[:2] != b"\xff\xd8" or _jpeg_components(data) == 1
 
 
 def _jpeg_components(data: bytes) -> int:
