@@ -135,6 +135,13 @@ def shard_of(path, mode, count=30):
     return path.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["set.tar.gz", "set.TGZ"])
+def test_a_shard_says_by_its_name_that_it_is_compressed(tmp_path, name):
+    shard_of(tmp_path / name, "w:gz", 3)
+    assert [picture for picture, _ in encoded(tmp_path / name)] == ["0.png", "1.png", "2.png"]
+    assert len(list(encoded(tmp_path))) == 3
+
+
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_a_shard_that_was_cut_or_damaged_is_an_error_never_a_shorter_one(tmp_path, mode):
     path = tmp_path / "set.tar"
