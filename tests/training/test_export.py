@@ -122,8 +122,6 @@ def test_weights_are_not_replaced_unasked(quick_exporter, checkpoint, tmp_path, 
 
 def test_int8_answers_nearly_the_same(samples, tmp_path, monkeypatch):
     """With the shipped weights, whose graph our exporter wrote, run by torch; on frames of the sample film."""
-    pytest.importorskip("nncf")
-    pytest.importorskip("onnxruntime")
     import onnx
 
     shipped = SHIPPED / "lite.onnx"
