@@ -143,9 +143,8 @@ class Lite(nn.Module):
     def features(self, lightness: Tensor) -> list[Tensor]:
         """What the encoder sees, at strides 2, 4, 8, 16, 32 of the enlarged picture, h × w below."""
         size = tuple(enlarged(side) for side in lightness.shape[2:])
-        x = (lightness / 50.0 - 1.0).expand(
-            -1, 3, -1, -1
-        )  # N, 3, H, W in −1…1; after enlarging, OpenVINO fails in int8
+        # Spread over three channels after it is enlarged, OpenVINO 2026.4 cannot run the graph in int8.
+        x = (lightness / 50.0 - 1.0).expand(-1, 3, -1, -1)  # N, 3, H, W in −1…1
         return self.encoder(F.interpolate(x, size, mode="bilinear", align_corners=False))
 
     def decode(self, features: list[Tensor]) -> Tensor:
