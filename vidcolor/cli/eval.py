@@ -113,10 +113,10 @@ def _measure_film(
 
 
 def _refuse_others(inputs: Sequence[Path]) -> None:
-    from vidcolor.evaluation.photographs import SUFFIXES, is_picture, is_shard
+    from vidcolor.evaluation.photographs import SUFFIXES, is_shard
 
     for path in inputs:
-        if path.is_file() and not (is_picture(path) or is_shard(path)):
+        if path.is_file() and not (path.suffix.lower() in SUFFIXES or is_shard(path)):
             raise UsageError(
                 f"cannot measure {path}",
                 "it is neither a film nor a picture nor a .tar shard",

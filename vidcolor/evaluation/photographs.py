@@ -15,8 +15,9 @@ import numpy as np
 
 from vidcolor.errors import MediaError, UsageError
 
-# Those that OpenCV cannot read, on some systems or all, are looked at too, so that they are counted.
-SUFFIXES = frozenset(".avif .bmp .gif .heic .heif .jp2 .jpe .jpeg .jpg .jxl .png .tif .tiff .webp".split())
+SUFFIXES = frozenset(".avif .bmp .gif .jp2 .jpe .jpeg .jpg .png .tif .tiff .webp".split())
+# OpenCV has no decoder for these: they are looked at where they lie, so that they are counted.
+UNREAD = frozenset(".heic .heif .jxl".split())
 SHARDS = (".tar", ".tar.gz", ".tgz")
 MOST_TRANSPARENT = 0.01  # share of pixels that may be less than opaque: colours below transparency mean nothing
 
@@ -40,14 +41,14 @@ def encoded(source: Path) -> Iterator[tuple[str, bytes]]:
         raise UsageError(f"cannot read {source}", "there is no such file or folder", "Check the name.")
     try:
         if source.is_dir():
-            for path in sorted(p for p in source.rglob("*") if (is_shard(p) or is_picture(p)) and p.is_file()):
+            for path in sorted(p for p in source.rglob("*") if (is_shard(p) or _is_picture(p)) and p.is_file()):
                 for name, data in encoded(path):
                     place = path.relative_to(source)
                     yield f"{place}:{name}" if is_shard(path) else str(place), data
         elif is_shard(source):
             with tarfile.open(source) as shard:
                 for member in shard:
-                    if member.isfile() and is_picture(Path(member.name)):
+                    if member.isfile() and _is_picture(Path(member.name)):
                         yield member.name, shard.extractfile(member).read()
                 _check_end(shard)
         else:
@@ -60,12 +61,12 @@ def encoded(source: Path) -> Iterator[tuple[str, bytes]]:
         raise MediaError(f"cannot read {source}", error.strerror or str(error)) from error
 
 
-def is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES
-
-
 def is_shard(path: Path) -> bool:
     return path.name.lower().endswith(SHARDS)
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES | UNREAD
 
 
 def _check_end(shard: tarfile.TarFile) -> None:
