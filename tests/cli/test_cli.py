@@ -417,6 +417,14 @@ def test_the_python_api_colours_an_array(samples):
             vidcolor.colorize_image(other)
 
 
+def test_a_picture_and_its_mirror_image_have_the_same_colours(samples):
+    import cv2
+
+    grey = cv2.imread(str(samples / "portrait.jpg"), cv2.IMREAD_GRAYSCALE)[:288, :288]
+    mirrored = vidcolor.colorize_image(grey[:, ::-1])[:, ::-1]
+    assert np.abs(vidcolor.colorize_image(grey).astype(int) - mirrored).max() <= 1
+
+
 def test_models_encoders_and_doctor_tell_what_is_there():
     assert "dB over grey" in vidcolor_run("models").stdout
     models = {row["name"]: row for row in map(json.loads, vidcolor_run("models", "--json").stdout.splitlines())}

@@ -44,6 +44,15 @@ def test_json_sheet_and_page(pictures, tmp_path):
     assert "lite" in (tmp_path / "r.html").read_text()
 
 
+def test_a_picture_and_its_mirror_image_score_the_same(pictures, tmp_path):
+    cv2.imwrite(str(tmp_path / "mirrored.png"), cv2.imread(str(pictures / "0.png"))[:, ::-1])
+    scores = []
+    for picture in (pictures / "0.png", tmp_path / "mirrored.png"):
+        rows = csv.DictReader(vidcolor_eval(picture, "--res", 64, "--csv").stdout.splitlines())
+        scores.append(next(float(row["psnr"]) for row in rows if row["answer"] == "lite"))
+    assert scores[0] == pytest.approx(scores[1], abs=0.003)
+
+
 def test_a_page_of_pictures_whose_name_is_no_text(pictures, tmp_path):
     odd = tmp_path / os.fsdecode(b"caf\xe9 <b>")
     odd.mkdir()

@@ -186,6 +186,7 @@ def _open_networks(
     names: Sequence[str], weights: Sequence[Path], backend: str, saturation: float, threads: int
 ) -> tuple[dict[str, Colour], list[Callable[[], Model]]]:
     """Every network as a function by the name of its row, and what to say about it once it has run."""
+    from vidcolor.backends.base import both_ways
     from vidcolor.backends.choose import choose_backend, choose_model, open_backend
     from vidcolor.evaluation.report import Model
     from vidcolor.evaluation.stills import NetworkColour
@@ -212,7 +213,7 @@ def _open_networks(
         def compile_for(width: int, height: int, found=found, infos=infos):
             running = open_backend(runtime, found, width, height, threads)
             infos.append(running.info)
-            return lambda lightness: running.start(lightness)()
+            return lambda lightness: both_ways(running, lightness)
 
         def describe(row=row, spec=spec, found=found, infos=infos) -> Model:
             info = infos[0]

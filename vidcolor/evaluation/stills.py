@@ -28,7 +28,7 @@ GREY, MEAN, TRUTH = "grey", "mean ab", "truth"
 SMALLEST_SIDE = 16  # pixels: below, SSIM has no whole window
 
 Colour = Callable[[np.ndarray], np.ndarray]  # L* (H, W), 0…100 → ab (H, W, 2) in Lab units, both float32
-Network = Callable[[np.ndarray], np.ndarray]  # (1, 1, H, W) → (1, 2, h, w), as `ModelSpec` says
+Network = Callable[[np.ndarray], np.ndarray]  # (1, 1, H, W) → (2, h, w), as `ModelSpec` says of one picture
 
 
 class Figures(NamedTuple):
@@ -86,7 +86,7 @@ class NetworkColour:
         size = padded.shape[::-1]
         if size not in self._compiled:
             self._compiled[size] = self.compile_for(*size)
-        ab = self._compiled[size](np.ascontiguousarray(padded[None, None], np.float32))[0].transpose(1, 2, 0)
+        ab = self._compiled[size](np.ascontiguousarray(padded[None, None], np.float32)).transpose(1, 2, 0)
         ab = cv2.resize(ab, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
         return ab * np.float32(self.saturation)
 

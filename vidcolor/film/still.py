@@ -1,4 +1,4 @@
-"""One picture, coloured the way a film's frames are."""
+"""One picture, coloured the way a film's frames are, but that the network sees it both ways round."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vidcolor.backends.base import both_ways
 from vidcolor.backends.choose import choose_backend, choose_model, open_backend
 from vidcolor.color.chroma import ChromaMerger
 from vidcolor.color.luma import LumaView
@@ -58,7 +59,7 @@ class StillColourer:
         threads = self.options.threads or os.cpu_count() or 1
         backend = open_backend(self.backend.name, self.weights, *view.size, threads, self._say)
         self.info = backend.info
-        ab = view.crop(backend.start(view.lightness(luma)[None, None])()[0])
+        ab = view.crop(both_ways(backend, view.lightness(luma)[None, None]))
         u, v = ChromaMerger(fmt, width, height, self.options.saturation).planes(luma, np.ascontiguousarray(ab))
         return rgb_of_planes(luma, u, v, fmt)
 
