@@ -1,7 +1,10 @@
 """Typed graphs: what they compute in a runtime that honours the types, and what is said when they cannot be made."""
 
+import itertools
 import tarfile
 
+import av
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -23,6 +26,14 @@ def light(count=2, height=64, width=96, seed=0):
     rng = np.random.default_rng(seed)
     coarse = rng.uniform(5, 95, (count, 1, height // 8, width // 8)).astype(np.float32)
     return np.repeat(np.repeat(coarse, 8, 2), 8, 3)
+
+
+@pytest.fixture(scope="module")
+def frames(samples):
+    """Six of the sample film, (6, 1, 64, 96), their codes taken for L*."""
+    with av.open(samples / "film.mp4") as film:
+        grey = [frame.to_ndarray(format="gray") for frame in itertools.islice(film.decode(video=0), 10, 300, 50)]
+    return np.stack([cv2.resize(y, (96, 64), interpolation=cv2.INTER_AREA) for y in grey]).astype("f4")[:, None] / 2.55
 
 
 def types_of(model, operator):
@@ -140,19 +151,18 @@ def test_a_file_that_is_no_network_is_refused(tmp_path):
         load_float32(path)
 
 
-def test_rounding_in_torch_is_rounding_in_onnx_runtime(lite):
-    """The error of float16 is the same in both, but for the order in which sums are taken: that is up to two fifths of it."""
+def test_rounding_in_torch_is_rounding_in_onnx_runtime(lite, frames):
+    """The error of float16 is the same in both, but for the order in which sums are taken: that is two fifths of it."""
     torch = pytest.importorskip("torch")
     from vidcolor.models.onnx_torch import OnnxNetwork
 
     graph = typed_model(lite, "fp16")
-    pictures = light(8)
     with torch.inference_mode():
-        rounded = OnnxNetwork(graph, rounded=True)(torch.from_numpy(pictures)).numpy()
-    exact = run(load_float32(lite), pictures)
-    ours, theirs = ((answer - exact).ravel() for answer in (rounded, run(graph, pictures)))
-    assert np.abs(ours).mean() > 0.005 and np.corrcoef(ours, theirs)[0, 1] > 0.93
-    assert np.abs(ours - theirs).mean() < 0.004  # Lab units
+        rounded = OnnxNetwork(graph, rounded=True)(torch.from_numpy(frames)).numpy()
+    exact = run(load_float32(lite), frames)
+    ours, theirs = ((answer - exact).ravel() for answer in (rounded, run(graph, frames)))
+    assert np.abs(ours).mean() > 0.005 and np.corrcoef(ours, theirs)[0, 1] > 0.9
+    assert np.abs(ours - theirs).mean() < np.abs(ours).mean() / 2
 
 
 def test_every_tensor_is_rounded_once():
@@ -225,12 +235,12 @@ def test_resnet38_bears_being_quantised():
     assert alike.holds
 
 
-def test_what_quantising_harms_most_stays_in_float16(lite):
-    """The convolutions that are spared, quantised instead of as many others, cost more."""
+def test_what_quantising_harms_most_stays_in_float16(lite, frames):
+    """The convolutions that are spared cost more, were they quantised, than as many of the others, in other frames too."""
     pytest.importorskip("torch")
     from vidcolor.models.quantise import KEPT, chosen, quantise, ranges, tolerant
 
-    precision, calibration = "int8", [light(1, 64, 64, seed) for seed in range(1, 3)]
+    precision, calibration, others = "int8", np.split(frames[::2], 3), frames[1::2]
     model = load_float32(lite)
     magnitudes = ranges(model, precision, calibration)
     every = [node.output[0] for node in chosen(model.graph)]
@@ -240,10 +250,11 @@ def test_what_quantising_harms_most_stays_in_float16(lite):
     def error(outputs):
         trial = load_float32(lite)
         quantise(trial, precision, magnitudes, outputs)
-        return np.square(run(to_float16(trial), light()) - run(model, light())).mean()
+        return np.square(run(to_float16(trial), others) - run(model, others)).mean()
 
-    spared = set(every) - kept
-    assert error(spared) > 2 * error(set(sorted(kept)[: len(spared)]))
+    spared, order = set(every) - kept, np.random.default_rng(0)
+    drawn = [set(order.choice(sorted(kept), len(spared), replace=False)) for _ in range(3)]
+    assert error(spared) > 2 * max(map(error, drawn))
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp8"])
