@@ -33,8 +33,8 @@ test: .venv/test tools
 	$(BIN)/python -m pytest --ignore=tests/training $(PYTEST_ARGS) || $(NOTHING_CHOSEN)
 	$(BIN)/python -m pytest tests/training $(PYTEST_ARGS) || $(NOTHING_CHOSEN)
 
-long: .venv/test tools
-	$(BIN)/python -m pytest -m long -s $(PYTEST_ARGS)
+long:
+	$(MAKE) test PYTEST_ARGS="-m long -s $(PYTEST_ARGS)"
 
 # A two-hour film's worth of frames in one run: memory, open files, threads, temporary files. SOAK_ARGS="--frames 20000"
 soak: .venv/test
