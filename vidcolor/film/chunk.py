@@ -27,7 +27,8 @@ from vidcolor.media.source import FilmSource, LumaFrame
 from vidcolor.temporal.keys import PACE
 from vidcolor.temporal.window import TemporalWindow
 
-AHEAD = 8  # frames that each stage may be ahead of the next
+AHEAD, FEWEST_AHEAD = 8, 2  # frames that each stage may be ahead of the next: the fewer the larger they are,
+ROOM = 32 << 20  # bytes, if more than the fewest
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +209,24 @@ def coloured_frames(
     plan: Plan, span: Range, source: FilmSource, backend: Backend, clock: StageClock
 ) -> Iterator[Iterator[Coloured]]:
     """The frames of `span`, in order and in colour; the stages before them work ahead in threads of their own."""
-    view = view_of(plan)
+    view, ahead = view_of(plan), ahead_of(plan.info)
     window = TemporalWindow(plan.options.smooth, view.small_black)
     with (
         opencv_on_one_thread(),
-        in_thread(decode(source, span, view, clock), AHEAD) as shown,
-        in_thread(colour(shown, backend, view, window, Pace(plan.info), clock), AHEAD) as coloured,
-        in_thread(merge(coloured, span, plan, clock), AHEAD) as merged,
+        in_thread(decode(source, span, view, clock), ahead) as shown,
+        in_thread(colour(shown, backend, view, window, Pace(plan.info), clock), ahead) as coloured,
+        in_thread(merge(coloured, span, plan, clock), ahead) as merged,
     ):
         try:
             yield merged
         finally:
             source.stop()
+
+
+def ahead_of(info: FilmInfo) -> int:
+    """How many decoded frames may wait between two stages; chroma counted as of 4:2:0."""
+    size = info.width * info.height * np.dtype(info.format.dtype).itemsize * 3 // 2
+    return min(AHEAD, max(FEWEST_AHEAD, ROOM // size))
 
 
 def make_chunks(

@@ -19,7 +19,7 @@ from vidcolor.color.luma import LumaView
 from vidcolor.config import RunOptions
 from vidcolor.errors import MediaError
 from vidcolor.evaluation.shot_meter import ColouredFrame, Figures, ShotMeter, Tally, summarise
-from vidcolor.film.chunk import AHEAD, Pace, Range, colour, decode
+from vidcolor.film.chunk import Pace, Range, ahead_of, colour, decode
 from vidcolor.film.pipeline import StageClock, in_thread
 from vidcolor.media.probe import FilmInfo, probe
 from vidcolor.media.source import FilmSource, LumaFrame
@@ -75,7 +75,7 @@ def evaluate_film(
     view = LumaView(info.format, info.width, info.height, sar, options.res, spec.stride, spec.output_stride)
     backends = [open_backend(runtime, weights, *view.size, max(1, threads // 2)) for _ in range(2)]
     clock, pace, whole = StageClock(), Pace(info), Range(info.start_pts, None)
-    with FilmSource(info, threads) as source, in_thread(decode(source, whole, view, clock), AHEAD) as shown:
+    with FilmSource(info, threads) as source, in_thread(decode(source, whole, view, clock), ahead_of(info)) as shown:
         answers = [
             colour(frames, backend, view, TemporalWindow(smooth, view.small_black), pace, clock)
             for frames, backend, smooth in zip(itertools.tee(shown), backends, (options.smooth, 0), strict=True)
