@@ -32,8 +32,8 @@ def colorize_video(
         output: the file to write; its suffix chooses the container. Or a folder that is there: NAME.color.EXT in it.
         options: how; see `vidcolor.config.RunOptions`.
         overwrite: replace `output` if it is there.
-        report: called with every event (docs/json.md) while the work goes on, in the caller's thread. What it raises
-            ends the run; the same call goes on with it.
+        report: called with every event (docs/json.md) while the work goes on, in the caller's thread; that a GPU's
+            memory is full is told from another. What it raises ends the run; the same call goes on with it.
         work: where unfinished work is kept, and whether a run goes on from it; see `vidcolor.config.WorkOptions`.
 
     Returns:

@@ -85,7 +85,10 @@ class RunOptions:
         if self.start is not None and self.start < 0:
             raise UsageError("--start is before the film's first frame", "it can be 0 or more seconds")
         if self.end is not None and self.end <= (self.start or 0):
-            raise UsageError("--end is not after --start", f"the piece from {self.start or 0} to {self.end} s is empty")
+            raise UsageError(
+                "--end is not after --start",
+                f"the piece from {_shown(self.start or 0)} to {_shown(self.end)} s is empty",
+            )
 
 
 @dataclass(frozen=True, slots=True)

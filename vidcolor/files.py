@@ -6,11 +6,13 @@ import hashlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vidcolor.errors import UsageError, VidcolorError
+
+_LONGEST = 160  # bytes of a name in names made from it; file systems take 255
 
 
 def sync_folder(folder: Path) -> None:
@@ -53,6 +55,23 @@ def check_place(path: Path, overwrite: bool) -> None:
         raise UsageError(f"cannot write {path}", f"the folder {folder} is not writable", "Give another place.")
 
 
+def check_no_input(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output that is one of the inputs, or lies in one that is a folder and has a file there already.
+
+    Raises:
+        UsageError: it would destroy what is read.
+    """
+    for path in inputs if output.exists() else ():
+        if path.exists() and (output.samefile(path) or (path.is_dir() and path.resolve() in output.resolve().parents)):
+            raise UsageError(f"the output {output} is an input itself", "nothing was changed", "Give another name.")
+
+
+def short_name(name: str) -> str:
+    """A file's name, cut where names made from it would be too long for a file system."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= _LONGEST else f"{name[:30]}-{hashlib.sha256(encoded).hexdigest()[:8]}"
+
+
 @contextmanager
 def whole_file(path: Path, temporary: Path | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path`; at a clean exit it is flushed to disk and takes the final name.
@@ -64,7 +83,7 @@ def whole_file(path: Path, temporary: Path | None = None) -> Iterator[Path]:
             new name that keeps the suffix, because muxers choose their format by it.
     """
     if temporary is None:
-        temporary = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix}")
+        temporary = path.with_name(f".{short_name(path.stem)}.{secrets.token_hex(4)}{path.suffix}")
     else:
         temporary.unlink(missing_ok=True)
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less the umask

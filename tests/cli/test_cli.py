@@ -417,12 +417,13 @@ def test_the_python_api_colours_an_array(samples):
             vidcolor.colorize_image(other)
 
 
-def test_a_picture_and_its_mirror_image_have_the_same_colours(samples):
+@pytest.mark.parametrize("width", [288, 200])  # 200: padded for the network
+def test_a_picture_and_its_mirror_image_have_the_same_colours(samples, width):
     import cv2
 
-    grey = cv2.imread(str(samples / "portrait.jpg"), cv2.IMREAD_GRAYSCALE)[:288, :288]
+    grey = cv2.imread(str(samples / "portrait.jpg"), cv2.IMREAD_GRAYSCALE)[:288, :width]
     mirrored = vidcolor.colorize_image(grey[:, ::-1])[:, ::-1]
-    assert np.abs(vidcolor.colorize_image(grey).astype(int) - mirrored).max() <= 1
+    assert np.abs(vidcolor.colorize_image(grey).astype(int) - mirrored).max() <= 2
 
 
 def test_models_encoders_and_doctor_tell_what_is_there():

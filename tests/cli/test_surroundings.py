@@ -135,3 +135,10 @@ def test_an_input_that_cannot_be_looked_at_fails_alone(film, tmp_path):
     *_, summary = map(json.loads, done.stdout.splitlines())
     assert done.returncode == 1 and [entry["error"] is None for entry in summary["films"]] == [False, True]
     assert [path.stem for path in (tmp_path / "out").iterdir()] == ["film.color"]
+
+
+@pytest.mark.parametrize(("module", "package"), [("ffmpeg", "ffmpeg-python"), ("cv2", "opencv-python-headless")])
+def test_doctor_names_the_package_of_a_module_that_is_missing(module, package):
+    code = f"import sys; sys.modules[{module!r}] = None; from vidcolor.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "doctor"], capture_output=True, text=True)
+    assert done.returncode == 1 and f"pip install {package}" in " ".join(done.stdout.split())

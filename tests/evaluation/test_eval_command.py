@@ -53,6 +53,15 @@ def test_a_picture_and_its_mirror_image_score_the_same(pictures, tmp_path):
     assert scores[0] == pytest.approx(scores[1], abs=0.003)
 
 
+@pytest.mark.parametrize("option", ["--sheet", "--html"])
+def test_a_picture_that_is_measured_is_never_overwritten(pictures, option):
+    before = (pictures / "1.png").read_bytes()
+    for source in (pictures, pictures / "1.png"):
+        result = vidcolor_eval(source, "--res", 64, option, pictures / "1.png", "--overwrite")
+        assert result.returncode == 2 and "an input itself" in result.stderr
+    assert (pictures / "1.png").read_bytes() == before
+
+
 def test_a_page_of_pictures_whose_name_is_no_text(pictures, tmp_path):
     odd = tmp_path / os.fsdecode(b"caf\xe9 <b>")
     odd.mkdir()

@@ -117,11 +117,12 @@ def test_threads_change_nothing(folder, measured):
 
 
 def test_a_network_is_given_whole_strides_and_its_ab_is_laid_over_the_picture():
-    asked = []
+    asked, shown = [], []
 
     def compile_for(width, height):
         def run(light):
             assert light.shape == (1, 1, height, width) and light.dtype == np.float32
+            shown.append(light[0, 0])
             plane = light[0, 0].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
             return np.stack((plane, -plane))
 
@@ -133,9 +134,12 @@ def test_a_network_is_given_whole_strides_and_its_ab_is_laid_over_the_picture():
     light = x + y / 2
     ab = colour(light)
     colour(light)
+    seen = np.stack(shown)
     assert asked == [(80, 64)] and ab.shape == (50, 70, 2)
     assert np.abs(ab[2:-2, 2:-2, 0] - light[2:-2, 2:-2] / 2).max() < 0.01  # a plane survives halving and enlarging
     assert np.array_equal(ab[..., 1], -ab[..., 0])
+    assert np.array_equal(seen[:, :50, :70], [light, light[:, ::-1]] * 2)  # both ways round
+    assert np.array_equal(seen[:, 50:, :], seen[:, 49:35:-1, :])  # mirrored, as in a run
 
 
 def test_worst_and_best_are_among_the_coloured(measured):

@@ -417,3 +417,11 @@ def test_options_for_work_that_is_kept_are_of_no_use_with_a_pipe_and_that_is_sai
     assert result.stderr.count(b"of no use with a pipe, of which nothing is kept: --workdir, --keep-work") == 1
     silent = vidcolor(samples / "film.mp4", "-o", "-", "--dry-run")
     assert b"of no use" not in silent.stderr
+
+
+def test_a_pipe_goes_into_a_file_of_any_name_that_the_file_system_takes(samples, tmp_path):
+    out = tmp_path / f"{'映' * 80}.mp4"
+    with (samples / "vfr10.mkv").open("rb") as film:
+        done = vidcolor("-", "-o", out, "-q", stdin=film)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]

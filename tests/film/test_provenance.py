@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import asdict
@@ -101,11 +102,12 @@ def test_a_film_that_does_not_conform_is_kept_and_fails_the_run(piece, tmp_path,
         subprocess.run(command, check=True)
 
     monkeypatch.setattr(run_module, "remux", faulty)
-    events, out = [], tmp_path / "out.mkv"
+    events, out = [], tmp_path / "an output.mkv"
+    options = RunOptions(verify=True, codec="ffv1", start=Fraction(1, 2))
     with pytest.raises(MediaError, match=r"does not conform.*luma.*It is kept") as caught:
-        run_batch(
-            (piece,), out, RunOptions(verify=True, codec="ffv1"), overwrite=False, dry_run=False, report=events.append
-        )
+        run_batch((piece,), out, options, overwrite=False, dry_run=False, report=events.append)
+    again = shlex.split(str(caught.value).partition("It is kept: ")[2])
+    assert again == ["vidcolor", "verify", str(piece), str(out), "--codec", "ffv1", "--start", "0.5"]
     assert caught.value.exit_code == 1 and events[-1]["exit_code"] == 1 and out.exists()
     assert [event["conforms"] for event in events if event["type"] == "verify"] == [False]
 

@@ -225,6 +225,14 @@ def test_chunks_that_were_damaged_are_made_again(piece, tmp_path):
     assert out.read_bytes() == (tmp_path / "whole.mkv").read_bytes()
 
 
+def test_shots_are_told_with_their_own_frames_when_a_chunk_amid_finished_ones_is_made_again(piece, tmp_path):
+    out = tmp_path / "out.mkv"
+    colour(piece, out, stop=47)
+    sorted(tmp_path.rglob("chunk-*"))[1].unlink()
+    shots = [(e["start_time"], e["start_frame"]) for e in colour(piece, out) if e["type"] == "shot"]
+    assert shots[0] == (0.5, 12) and all(frame == time * 24 for time, frame in shots)
+
+
 def test_what_a_killed_process_left_is_cleared_away(piece, tmp_path):
     out = tmp_path / "out.mkv"
     colour(piece, out, stop=30)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.media.marks import described
-from vidcolor.media.pictures import check_holds, is_picture, read_picture, write_picture
+from vidcolor.media.pictures import check_holds, is_picture, losses, read_picture, write_picture
 
 RNG = np.random.default_rng(3)
 GREY = cv2.GaussianBlur(RNG.integers(0, 256, (40, 61), np.uint8), (0, 0), 5)
@@ -165,6 +165,14 @@ def test_an_animation_is_refused_and_its_first_picture_alone_is_not(suffix, tmp_
     cv2.imwrite(str(tmp_path / "float.tif"), GREY.astype(np.float32))
     with pytest.raises(MediaError, match="float32"):
         read_picture(tmp_path / "float.tif")
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_alpha_of_a_webp_is_told_of(lossless, tmp_path):
+    Image.fromarray(np.dstack([RGB, 255 - GREY])).save(tmp_path / "p.webp", lossless=lossless)
+    Image.fromarray(RGB).save(tmp_path / "q.webp", lossless=lossless)
+    assert any("alpha" in what for what in losses(read_picture(tmp_path / "p.webp"), tmp_path / "out.webp"))
+    assert not losses(read_picture(tmp_path / "q.webp"), tmp_path / "out.webp")
 
 
 def test_sixteen_bits_do_not_go_into_jpeg(tmp_path):

@@ -37,6 +37,20 @@ def heard(path: Path) -> bytes:
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
+@pytest.mark.parametrize(("codec", "rate"), [("ac3", 48000), ("aac", 44100)])
+@pytest.mark.parametrize("late", ["0.05", "0.107", "0.5"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_sound_that_begins_late_begins_when_it_did(codec, rate, late, suffix, tmp_path):
+    sound = ("-itsoffset", late, "-f", "lavfi", "-i", f"sine=duration=1:sample_rate={rate}")
+    ffmpeg(*PICTURE, *sound, "-pix_fmt", "yuv420p", *H264, "-c:a", codec, tmp_path / "film.mkv")
+    result = run_identity(tmp_path / "film.mkv", tmp_path, suffix=suffix)
+    begins = [
+        float(next(s for s in describe(path)["streams"] if s["codec_type"] == "audio")["start_time"])
+        for path in (tmp_path / "film.mkv", result.output)
+    ]
+    assert abs(begins[0] - begins[1]) < 0.5 / rate + 1e-6
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "options", "choice", "expected"),
     [

@@ -120,6 +120,15 @@ def test_weights_are_not_replaced_unasked(quick_exporter, checkpoint, tmp_path, 
     assert leaving.value.code == 0 and find_weights(SPEC, tmp_path / "net.onnx").card["steps"] == 12
 
 
+def test_a_checkpoint_is_never_overwritten_by_what_is_made_of_it(tmp_path, capsys):
+    mine = tmp_path / "net.onnx"
+    mine.write_bytes(b"checkpoint")
+    with pytest.raises(SystemExit) as leaving:
+        main(["export", str(mine), str(mine), "--overwrite"])
+    assert leaving.value.code == 2 and "an input itself" in capsys.readouterr().err
+    assert mine.read_bytes() == b"checkpoint"
+
+
 @pytest.fixture
 def shipped_network(monkeypatch):
     """The shipped weights of lite, run by torch; `export` finds the graph that our exporter wrote of them."""

@@ -44,22 +44,6 @@ class Backend(Protocol):
         """
 
 
-def both_ways(backend: Backend, lightness: np.ndarray) -> np.ndarray:
-    """A still picture's colours: the mean of what the network answers to it and to its mirror image.
-
-    So a picture and its mirror image have the same colours. It errs less, for twice the time, which films do not take
-    (docs/training.md).
-
-    Args:
-        lightness: (1, 1, H, W), as of `Backend.start`.
-
-    Returns:
-        ab (2, h, w), float32, Lab units.
-    """
-    as_it_is, mirrored = backend.start(np.concatenate((lightness, lightness[..., ::-1])))()
-    return (as_it_is + mirrored[..., ::-1]) / 2
-
-
 def finite(ab: np.ndarray, info: BackendInfo) -> np.ndarray:
     """`ab` as it is: a network that overflows in half precision must not become colours without a word.
 

@@ -16,6 +16,7 @@ from vidcolor.cli import verbose_option
 from vidcolor.errors import UsageError
 from vidcolor.files import scratch_folder
 
+_PACKAGES = {"cv2": "opencv-python-headless", "ffmpeg": "ffmpeg-python"}  # by module
 Check = tuple[str, bool | None, str]  # what, whether it works (None: not needed), what was found or how to mend it
 
 
@@ -71,7 +72,10 @@ def _tried(action: Callable[[], str]) -> tuple[bool, str]:
     except UsageError as error:  # what it could not be asked for; that is known here
         return False, error.why
     except ModuleNotFoundError as error:
-        return False, f"{error.name} is not installed: pip install {error.name.replace('_', '-')}"
+        return (
+            False,
+            f"{error.name} is not installed: pip install {_PACKAGES.get(error.name, error.name.replace('_', '-'))}",
+        )
     except Exception as error:
         return False, " ".join(str(error).split())
 
@@ -83,6 +87,7 @@ def _pyav() -> str:
 
 
 def _ffmpeg() -> str:
+    import vidcolor.media.remux  # noqa: F401
     from vidcolor.media.ffmpeg import find_ffmpeg
 
     program = find_ffmpeg()

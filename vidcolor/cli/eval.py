@@ -141,18 +141,23 @@ def _measure(
     overwrite: bool,
     threads: int | None,
 ) -> Report:
+    import cv2
+
+    from vidcolor.evaluation.photographs import is_picture
     from vidcolor.evaluation.report import Report, to_html
     from vidcolor.evaluation.sheet import encode_png, sheet_of
     from vidcolor.evaluation.stills import measure
     from vidcolor.evaluation.summary import summarise
-    from vidcolor.files import check_place, write_whole
+    from vidcolor.files import check_no_input, check_place, write_whole
 
     if html and sheet and html.resolve() == sheet.resolve():
         raise UsageError(f"cannot write two things to {html}", "--html and --sheet name it", "Give two names.")
     for output in filter(None, (html, sheet)):
         check_place(output, overwrite)  # before minutes of work, not after
+        read = [path for path in inputs if is_picture(output) or not path.is_dir()]  # pages may lie beside pictures
+        check_no_input(output, [*read, *weights, *filter(None, [labels])])
     threads = threads or os.cpu_count() or 1
-    _use_threads(threads)
+    cv2.setNumThreads(1)  # pictures are measured beside each other
     colours, opened = _open_networks(model.split(","), weights, backend, saturation, threads)
     look = _open_classifier(classifier, labels)
     measured = measure(
@@ -176,17 +181,10 @@ def _measure(
     return report
 
 
-def _use_threads(threads: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(1 if threads == 1 else 0)
-
-
 def _open_networks(
     names: Sequence[str], weights: Sequence[Path], backend: str, saturation: float, threads: int
 ) -> tuple[dict[str, Colour], list[Callable[[], Model]]]:
     """Every network as a function by the name of its row, and what to say about it once it has run."""
-    from vidcolor.backends.base import both_ways
     from vidcolor.backends.choose import choose_backend, choose_model, open_backend
     from vidcolor.evaluation.report import Model
     from vidcolor.evaluation.stills import NetworkColour
@@ -213,7 +211,7 @@ def _open_networks(
         def compile_for(width: int, height: int, found=found, infos=infos):
             running = open_backend(runtime, found, width, height, threads)
             infos.append(running.info)
-            return lambda lightness: both_ways(running, lightness)
+            return lambda lightness: running.start(lightness)()[0]
 
         def describe(row=row, spec=spec, found=found, infos=infos) -> Model:
             info = infos[0]

@@ -10,7 +10,7 @@ import click
 
 from vidcolor.cli import overwrite_option, verbose_option
 from vidcolor.errors import ModelError, UsageError
-from vidcolor.files import check_place
+from vidcolor.files import check_no_input, check_place
 from vidcolor.models.weights import card_path
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def command(
         raise UsageError(f"cannot write {onnx}", "its card would have the same name", "Name it .onnx.")
     for output in (onnx, card_path(onnx)):
         check_place(output, overwrite)
+        check_no_input(output, [checkpoint, *filter(None, [card])])
     more = _read_card(card) if card else {}
     try:
         from vidcolor.training.checkpoint import fill, load_checkpoint

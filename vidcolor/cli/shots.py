@@ -95,7 +95,7 @@ def _print_csv(events: Iterable[Event], _close: Callable[[], None]) -> None:
 
 
 def _print_table(events: Iterable[Event], close: Callable[[], None]) -> None:
-    from vidcolor.cli.ui import console, table
+    from vidcolor.cli.ui import clock, console, table
 
     rows = []
     for number, event in enumerate(events, 1):
@@ -103,13 +103,6 @@ def _print_table(events: Iterable[Event], close: Callable[[], None]) -> None:
         if event["dissolve"]:
             kind += f", frames {event['dissolve'][0]}–{event['dissolve'][1] - 1}"
         numbers = (number, event["start_frame"], event["end_frame"] - 1, event["end_frame"] - event["start_frame"])
-        rows.append((*map(str, numbers), _clock(event["start_time"]), _clock(event["end_time"]), kind))
+        rows.append((*map(str, numbers), clock(event["start_time"]), clock(event["end_time"]), kind))
     close()
     console().print(table(("shot", "first frame", "last", "frames", "from", "to", "begins with"), rows))
-
-
-def _clock(seconds: float) -> str:
-    """1:02:03.500, to the millisecond."""
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"

@@ -68,8 +68,8 @@ def duration(seconds: float) -> str:
 
 def clock(seconds: float) -> str:
     """A moment of a film, 0:01:02.345."""
-    minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes // 60)}:{int(minutes % 60):02}:{rest:06.3f}"
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes // 60}:{minutes % 60:02}:{milliseconds // 1000:02}.{milliseconds % 1000:03}"
 
 
 class JsonReport:
@@ -79,7 +79,8 @@ class JsonReport:
     """
 
     def __call__(self, event: dict[str, Any]) -> None:
-        print(json.dumps(event, default=str), flush=True)
+        sys.stdout.write(json.dumps(event, default=str) + "\n")  # at once: a GPU's stage may report beside the others
+        sys.stdout.flush()
 
 
 class TextReport:

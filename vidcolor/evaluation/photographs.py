@@ -41,14 +41,14 @@ def encoded(source: Path) -> Iterator[tuple[str, bytes]]:
         raise UsageError(f"cannot read {source}", "there is no such file or folder", "Check the name.")
     try:
         if source.is_dir():
-            for path in sorted(p for p in source.rglob("*") if (is_shard(p) or _is_picture(p)) and p.is_file()):
+            for path in sorted(p for p in source.rglob("*") if (is_shard(p) or is_picture(p)) and p.is_file()):
                 for name, data in encoded(path):
                     place = path.relative_to(source)
                     yield f"{place}:{name}" if is_shard(path) else str(place), data
         elif is_shard(source):
             with tarfile.open(source) as shard:
                 for member in shard:
-                    if member.isfile() and _is_picture(Path(member.name)):
+                    if member.isfile() and is_picture(Path(member.name)):
                         yield member.name, shard.extractfile(member).read()
                 _check_end(shard)
         else:
@@ -65,7 +65,8 @@ def is_shard(path: Path) -> bool:
     return path.name.lower().endswith(SHARDS)
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Whether a folder's file of this name is looked at."""
     return path.suffix.lower() in SUFFIXES | UNREAD
 
 

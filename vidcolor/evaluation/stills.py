@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from vidcolor.color.gamut import lab_to_srgb8
+from vidcolor.color.luma import both_ways
 from vidcolor.evaluation import metrics
 from vidcolor.evaluation.ciede2000 import delta_e
 from vidcolor.evaluation.photographs import decode, encoded
@@ -80,15 +81,19 @@ class NetworkColour:
         self._compiled: dict[tuple[int, int], Network] = {}
 
     def __call__(self, lightness: np.ndarray) -> np.ndarray:
+        ab = both_ways(self._answer, np.asarray(lightness, np.float32))
+        return ab.transpose(1, 2, 0) * np.float32(self.saturation)
+
+    def _answer(self, lightness: np.ndarray) -> np.ndarray:
+        """L* (H, W) → the network's own ab, enlarged: (2, H, W)."""
         height, width = lightness.shape
-        step = int(np.lcm(self.spec.stride, 16))  # few sizes to compile when aspects differ
-        padded = np.pad(lightness, ((0, -height % step), (0, -width % step)), mode="edge")
+        below, right = -height % self.spec.stride, -width % self.spec.stride
+        padded = cv2.copyMakeBorder(lightness, 0, below, 0, right, cv2.BORDER_REFLECT)  # as `LumaView` does
         size = padded.shape[::-1]
         if size not in self._compiled:
             self._compiled[size] = self.compile_for(*size)
-        ab = self._compiled[size](np.ascontiguousarray(padded[None, None], np.float32)).transpose(1, 2, 0)
-        ab = cv2.resize(ab, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
-        return ab * np.float32(self.saturation)
+        ab = self._compiled[size](padded[None, None])
+        return np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)[:height, :width] for plane in ab])
 
 
 def at_size(picture: np.ndarray, res: int, keep_aspect: bool = False) -> np.ndarray:

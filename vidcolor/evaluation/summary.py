@@ -23,33 +23,32 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A figure of a row: its key, its heading, digits after the point, and which way is better."""
+    """A figure of a row: its key, its heading and digits after the point."""
 
     key: str
     title: str
     digits: int
-    better: str
     spread: bool = False  # has a `KEY_std`
 
 
 COLUMNS = (
-    Column("psnr", "PSNR dB", 2, "higher", spread=True),
-    Column("gain", "gain dB", 2, "higher", spread=True),
-    Column("cf_ratio", "CF/truth", 2, "nearer to 1"),
-    Column("delta_e", "ΔE00", 2, "lower", spread=True),
-    Column("rmse", "RMSE ab", 2, "lower", spread=True),
-    Column("mae", "MAE ab", 2, "lower", spread=True),
-    Column("ssim", "SSIM", 3, "higher", spread=True),
-    Column("piqe", "PIQE", 2, "lower", spread=True),
-    Column("cf", "CF", 1, "nearer to the truth's", spread=True),
-    Column("delta_cf", "ΔCF", 1, "lower"),
-    Column("auc", "AuC", 4, "higher"),
-    Column("auc_rebalanced", "AuC reb.", 4, "higher"),
+    Column("psnr", "PSNR dB", 2, spread=True),
+    Column("gain", "gain dB", 2, spread=True),
+    Column("cf_ratio", "CF/truth", 2),
+    Column("delta_e", "ΔE00", 2, spread=True),
+    Column("rmse", "RMSE ab", 2, spread=True),
+    Column("mae", "MAE ab", 2, spread=True),
+    Column("ssim", "SSIM", 3, spread=True),
+    Column("piqe", "PIQE", 2, spread=True),
+    Column("cf", "CF", 1, spread=True),
+    Column("delta_cf", "ΔCF", 1),
+    Column("auc", "AuC", 4),
+    Column("auc_rebalanced", "AuC reb.", 4),
 )
 CLASSIFIER_COLUMNS = (
-    Column("top1", "top-1", 3, "higher"),
-    Column("top5", "top-5", 3, "higher"),
-    Column("fd", "FD", 2, "lower"),
+    Column("top1", "top-1", 3),
+    Column("top5", "top-5", 3),
+    Column("fd", "FD", 2),
 )
 _SPREAD = ("psnr", "ssim", "piqe", "rmse", "mae", "delta_e", "cf")
 

@@ -99,7 +99,7 @@ def open_at(info: FilmInfo, first_pts: int, threads: int, on_damage: str = "hold
 def decode(source: FilmSource, span: Range, view: LumaView, clock: StageClock) -> Iterator[Shown]:
     """The frames of `span` and as many after it as decide about its last."""
     frames, after = iter(source), 0
-    while after <= TemporalWindow.CONTEXT_AFTER:
+    while after < TemporalWindow.CONTEXT_AFTER:
         with clock("decode"):
             frame = next(frames, None)
             if frame is None:

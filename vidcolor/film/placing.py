@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from vidcolor.files import sync_folder, whole_file
+from vidcolor.files import short_name, sync_folder, whole_file
 from vidcolor.film.outputs import placing_mark
 from vidcolor.film.plan import Plan
 from vidcolor.media.frames import read_list
@@ -42,7 +42,7 @@ def place_pictures(plan: Plan, pattern: Path, chunks: Iterable[Path]) -> Sequenc
 def _put(picture: Path, final: Path) -> None:
     if final.exists() and final.samefile(picture):
         return  # an earlier run came as far; and renaming a link over another to the same file would leave both
-    beside = final.with_name(f".{final.name}.vidcolor")
+    beside = final.with_name(f".{short_name(final.name)}.vidcolor")
     beside.unlink(missing_ok=True)
     try:
         os.link(picture, beside, follow_symlinks=False)

@@ -19,7 +19,9 @@ class Progress:
 
     def __init__(self, plan: Plan, frames_before: int, report: Report) -> None:
         self.plan, self.report = plan, report
-        self.frames = frames_before
+        self.frames = frames_before  # done in all
+        self.number = 0
+        """Of the next frame in the film; to be set where others before it are done already."""
         self.made = 0
         self._coloured = False
         self._said: list[str] = []  # what is lost, and was told
@@ -31,7 +33,7 @@ class Progress:
             seconds = float((frame.pts - self.plan.info.start_pts) * self.plan.info.time_base)
             kind = "cut" if begins_shot else "start"
             self.report(
-                {"type": "shot", "input": str(source), "start_frame": self.frames, "start_time": seconds, "kind": kind}
+                {"type": "shot", "input": str(source), "start_frame": self.number, "start_time": seconds, "kind": kind}
             )
         if not self._coloured and self.made < LOOK_FOR_COLOUR and frame.carries_colour():
             self._coloured = True
@@ -40,6 +42,7 @@ class Progress:
             self._said += unsaid
             why = f"{self.plan.encoding.encoder} does not write what comes with the pictures"
             self.report(warning_event(source, f"{why}: {', '.join(unsaid)}"))
+        self.number += 1
         self.frames += 1
         self.made += 1
         if self.frames > (most := self.plan.options.max_frames):

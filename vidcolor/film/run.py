@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import threading
 import time
@@ -160,10 +161,18 @@ def check_conformance(source: Source, target: Path, options: RunOptions, report:
     report(result.event())
     if not result.conforms:
         wrong = "; ".join(f"{f.what} ({f.note})" if f.note else f.what for f in result.findings if f.differs)
-        rate = f" --rate {options.rate}" if options.rate else ""
-        raise MediaError(
-            f"{target} does not conform to {source}", wrong, f"It is kept: vidcolor verify {source} {target}{rate}"
-        )
+        again = shlex.join(["vidcolor", "verify", str(source), str(target), *_given_to_verify(options)])
+        raise MediaError(f"{target} does not conform to {source}", wrong, f"It is kept: {again}")
+
+
+def _given_to_verify(options: RunOptions) -> list[str]:
+    """Those of a run's options that `vidcolor verify` must know, as they are typed, where they are not the default."""
+    given = []
+    for name in ("codec", "crf", "preset", "rate", "start", "end", "on_damage", "max_pixels"):
+        if (value := getattr(options, name)) != getattr(RunOptions(), name):
+            given += [f"--{name.replace('_', '-')}", str(float(value) if name in ("start", "end") else value)]
+    given += ["--deinterlace"] * options.deinterlace
+    return given + [word for protocol in options.allow_protocol for word in ("--allow-protocol", protocol)]
 
 
 def open_network(plan: Plan, report: Report) -> Backend:
@@ -189,6 +198,7 @@ def _make_missing(
     """Make every chunk that is not done. Returns how many frames that were."""
     progress = Progress(plan, sum(record.frames for record in journal.done.values()), report)
     for span in missing(plan, journal):
+        progress.number = sum(record.frames for record in journal.done.values() if record.first_pts < span.first_pts)
         with (
             open_at(plan.info, span.first_pts, plan.threads, plan.options.on_damage) as film,
             closing(make_chunks(plan, span, place.folder, backend, clock, progress, film)) as records,

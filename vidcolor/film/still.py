@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vidcolor.backends.base import both_ways
 from vidcolor.backends.choose import choose_backend, choose_model, open_backend
 from vidcolor.color.chroma import ChromaMerger
-from vidcolor.color.luma import LumaView
+from vidcolor.color.luma import LumaView, both_ways
 from vidcolor.color.rgb import rgb_of_planes
 from vidcolor.color.yuv import YuvFormat
 from vidcolor.config import RunOptions, WorkOptions
@@ -59,7 +58,11 @@ class StillColourer:
         threads = self.options.threads or os.cpu_count() or 1
         backend = open_backend(self.backend.name, self.weights, *view.size, threads, self._say)
         self.info = backend.info
-        ab = view.crop(both_ways(backend, view.lightness(luma)[None, None]))
+
+        def answer(small: np.ndarray) -> np.ndarray:
+            return view.crop(backend.start(view.lightness(small)[None, None])()[0])
+
+        ab = both_ways(answer, view.shrink(luma))
         u, v = ChromaMerger(fmt, width, height, self.options.saturation).planes(luma, np.ascontiguousarray(ab))
         return rgb_of_planes(luma, u, v, fmt)
 

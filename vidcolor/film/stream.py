@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from vidcolor.backends.base import Backend
 from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import UsageError
-from vidcolor.files import whole_file
+from vidcolor.files import short_name, whole_file
 from vidcolor.film.chunk import Range, coloured_frames, make_chunks, open_at
 from vidcolor.film.disk import told_when_full
 from vidcolor.film.events import Event, Report, film_event, warning_event
@@ -196,7 +196,7 @@ def _into_file(
     """Colour the film of a pipe into a file, by way of chunks, which are returned in order."""
     with (
         told_when_full(target),
-        TemporaryDirectory(prefix=f".{target.name[:80]}.vidcolor-", dir=folder or target.parent) as name,
+        TemporaryDirectory(prefix=f".{short_name(target.name)}.vidcolor-", dir=folder or target.parent) as name,
     ):
         work = Path(name)
         with StandIn(work / "others.nut", plan.info, film.container) as others:

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import TextIO
 
 from vidcolor.errors import UsageError
-from vidcolor.files import sync_folder, write_whole
+from vidcolor.files import short_name, sync_folder, write_whole
 from vidcolor.film.journal import JOURNAL
 from vidcolor.film.plan import Plan
 
 PLAN = "plan.json"
-_LONGEST = 160  # bytes of an output's name in names made from it; file systems take 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +56,16 @@ def work_place(target: Path, plan: Plan, workdir: str | os.PathLike[str] | None)
     Raises:
         UsageError: `workdir` cannot be used, or something in the folder leads out of it.
     """
-    beside = target.with_name(f".{_short(target)}.vidcolor")
+    beside = target.with_name(f".{short_name(target.name)}.vidcolor")
     if workdir is None:
         common = beside
     else:
         _check_workdir(Path(workdir))
-        common = Path(workdir) / f"{_short(target)}.{_hashed(str(target.resolve()))}.vidcolor"
+        common = Path(workdir) / f"{short_name(target.name)}.{_hashed(str(target.resolve()))}.vidcolor"
     folder = common.with_name(f"{common.name}-{plan.fingerprint()[:12]}")
     part, lock = (beside.with_name(beside.name + end) for end in (f".part{target.suffix}", ".lock"))
     _refuse_links(folder, folder / PLAN, folder / JOURNAL, lock)
     return WorkPlace(target, folder, part, lock)
-
-
-def _short(target: Path) -> str:
-    """The output's name, cut where names made from it would be too long for a file system."""
-    name = target.name
-    return name if len(os.fsencode(name)) <= _LONGEST else f"{name[:30]}-{_hashed(name)}"
 
 
 def _hashed(text: str) -> str:
@@ -181,7 +174,7 @@ def find_others(place: WorkPlace, plan: Plan) -> list[OtherWork]:
 
 def work_beside(target: Path) -> list[Path]:
     """Work folders beside an output, of whatever job."""
-    return _folders(target.with_name(f".{_short(target)}.vidcolor"))
+    return _folders(target.with_name(f".{short_name(target.name)}.vidcolor"))
 
 
 def _folders(common: Path) -> list[Path]:

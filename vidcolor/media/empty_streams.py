@@ -16,7 +16,6 @@ from vidcolor.media.streams import MP4_FAMILY, plan_streams
 _AROUND = 10  # seconds by which packets may lie before and after those of the film that belong to the same time
 
 
-@lru_cache(maxsize=2)  # a plan is told before the work and after it
 def empty_streams(info: FilmInfo, suffix: str, piece: tuple[int, int | None] | None) -> dict[int, str]:
     """The streams that a file with `suffix` will lack though it could hold them, by index: why, a sentence each.
 
@@ -27,6 +26,14 @@ def empty_streams(info: FilmInfo, suffix: str, piece: tuple[int, int | None] | N
     """
     if suffix not in MP4_FAMILY or not (isinstance(info.path, Address) or info.path.is_file()):
         return {}
+    return _found_empty(info, suffix, piece, info.size, info.changed)
+
+
+@lru_cache(maxsize=2)  # a plan is told before the work and after it
+def _found_empty(
+    info: FilmInfo, suffix: str, piece: tuple[int, int | None] | None, size: int, changed: int
+) -> dict[int, str]:
+    """The same, looked for; by `size` and `changed` another file under the same name is known."""
     plans = [plan for plan in plan_streams(info, suffix) if plan.action in ("copy", "convert")]
     # FFmpeg always writes a sample of text subtitles, and covers are no tracks.
     tracks = [plan.stream for plan in plans if "mov_text" not in (plan.codec, plan.stream.codec)]

@@ -63,7 +63,8 @@ def read_labels(data: bytes) -> Labels:
         return _of_jpeg(data)
     if data[:2] in (b"II", b"MM"):
         return _of_tiff(data)
-    return Labels("WebP", alpha=data[12:16] == b"VP8X" and bool(data[20] & 0x10))
+    flags = {b"VP8X": 20, b"VP8L": 24}.get(data[12:16])  # where the byte with the bit of alpha lies
+    return Labels("WebP", alpha=flags is not None and len(data) > flags and bool(data[flags] & 0x10))
 
 
 def _of_png(data: bytes) -> Labels:

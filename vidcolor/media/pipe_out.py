@@ -238,7 +238,7 @@ class PipeWriter:
             shift = round(self._offset * self._info.time_base / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts - shift
             packet.dts = packet.pts if packet.dts is None else packet.dts - shift
-            if packet.dts is None or packet.dts < 0 or packet.pts < 0:
+            if packet.dts is None or packet.dts < 0 or (packet.pts is not None and packet.pts < 0):
                 continue  # sound that is there to start its decoder: NUT has no times before 0
             packet.stream = stream
             self._container.mux_one(packet)

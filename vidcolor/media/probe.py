@@ -42,6 +42,7 @@ class StreamInfo:
     tags: tuple[tuple[str, str], ...]
     time_base: Fraction | None = None  # seconds a tick
     pid: int | None = None  # in a transport stream
+    sample_rate: int | None = None  # of sound
 
     @property
     def attached_picture(self) -> bool:
@@ -235,6 +236,7 @@ def _stream_info(stream: av.stream.Stream) -> StreamInfo:
         tags=tuple(tags.items()),
         time_base=stream.time_base,
         pid=stream.id if stream.container.format.name == "mpegts" else None,
+        sample_rate=(context.sample_rate or None) if stream.type == "audio" and context is not None else None,
     )
 
 

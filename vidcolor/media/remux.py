@@ -289,6 +289,7 @@ def _container_options(
 
 
 def _movie_timescale(info: FilmInfo) -> int:
-    """A unit in which the edit lists of all tracks are exact, if there is one."""
-    scale = lcm(1000, info.time_base.denominator)
+    """A unit in which the edit lists of all tracks are exact, if there is one: sound begins on one of its samples."""
+    rates = [stream.sample_rate for stream in info.streams if stream.sample_rate]
+    scale = lcm(1000, info.time_base.denominator, *rates)
     return scale if scale <= _MOVIE_TIMESCALE else info.time_base.denominator

@@ -17,6 +17,7 @@ SHAPE = (24, 40)  # rows and columns of the picture that is compared
 SHIFT = 2  # rows and columns by which two pictures may be displaced against each other
 LEAST_CHANGE = 0.35  # of 0…2: below this, no change is a cut
 TIMES_USUAL = 2.5  # the upper quartile of the changes around
+FLAT = 2.0  # 8-bit codes: pictures that both vary less than this (black leader) are the more alike the less they do
 
 
 class CutDetector:
@@ -78,7 +79,11 @@ class CutDetector:
 
 
 def dissimilarity(a: np.ndarray, b: np.ndarray) -> float:
-    """1 less the best correlation of two uint8 pictures of SHAPE over small shifts: 0 alike, 1 unrelated."""
+    """1 less the best correlation of two uint8 pictures of SHAPE over small shifts: 0 alike, 1 unrelated.
+
+    What is flat correlates with nothing: two flat pictures are alike, a flat one and another are not.
+    """
     inner = a[SHIFT:-SHIFT, SHIFT:-SHIFT]
-    best = cv2.matchTemplate(b, inner, cv2.TM_CCOEFF_NORMED).max()
-    return 1 - float(best)
+    weaker, stronger = sorted((float(inner.std()), float(b.std())))
+    best = cv2.matchTemplate(b, inner, cv2.TM_CCOEFF_NORMED).max() if weaker > 0 else 0
+    return (1 - float(best)) * min(1.0, stronger / FLAT)

@@ -61,4 +61,4 @@ class Exposure:
 
 def exposed(small_luma: np.ndarray, factor: float, black: int) -> np.ndarray:
     """Luma (h, w) uint8 with its distance from black multiplied."""
-    return small_luma if factor == 1 else cv2.convertScaleAbs(small_luma, alpha=factor, beta=black * (1 - factor))
+    return small_luma if factor == 1 else cv2.addWeighted(small_luma, factor, small_luma, 0, black * (1 - factor))

@@ -45,12 +45,11 @@ def read_rows(path: Path) -> list[dict[str, float]]:
     if not path.exists():
         return []
     rows = []
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            try:
-                rows.append({name: float(value) if value else math.nan for name, value in row.items()})
-            except (TypeError, ValueError):
-                continue
+    for row in csv.DictReader(line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")):
+        try:
+            rows.append({name: float(value) if value != "" else math.nan for name, value in row.items()})
+        except (TypeError, ValueError):
+            continue
     return rows
 
 
