@@ -2,6 +2,7 @@
 
 import dataclasses
 import resource
+import shutil
 from contextlib import contextmanager
 
 import pytest
@@ -76,13 +77,25 @@ def test_a_file_that_lacks_a_part_is_no_checkpoint(whole, tmp_path):
 
 
 def test_two_runs_in_one_folder(options, tmp_path):
+    refused = []
+
     def second(text, done, total):
         with pytest.raises(UsageError, match="another process trains there"):
             loop.train(options, tmp_path, say=lambda _: None)
+        refused.append(done)
 
     for steps in (1, 2):  # and the first one lets go of it at its end
-        first = dataclasses.replace(options, steps=steps, samples=0)
+        first = dataclasses.replace(options, steps=steps, samples=0, steps_between_logs=1)
         loop.train(first, tmp_path, say=lambda _: None, progress=second)
+    assert refused == [1, 2]
+
+
+def test_a_run_that_is_further_already_stays_as_it_is(whole, options, tmp_path):
+    shutil.copytree(whole[0], tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
+    with pytest.raises(UsageError, match="is at step . already"):
+        loop.train(dataclasses.replace(options, steps=1), tmp_path / "run", say=lambda _: None)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before
 
 
 @contextmanager

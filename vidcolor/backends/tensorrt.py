@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,7 +68,9 @@ class TensorRtDevice:
                 "Build it again: vidcolor build-engine",
             )
         gpu = find_gpu()
-        self.info = BackendInfo(library.name, gpu.name if gpu else "unknown GPU", precision, library.version)
+        # An engine that was built anew rounds otherwise: a film that was begun with another one is begun again.
+        version = f"{library.version}, engine {hashlib.sha256(engine).hexdigest()[:12]}"
+        self.info = BackendInfo(library.name, gpu.name if gpu else "unknown GPU", precision, version)
         self._engine_bytes = len(engine)
         self._kernels = kernels if library.is_rtx else None
         self._compiled: Any = None

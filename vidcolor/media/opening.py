@@ -21,6 +21,7 @@ PLAYLIST = "hls"
 """The demuxer of .m3u8: what it names is read by the protocols that were allowed."""
 _CARRIERS = {"http": ("tcp", "httpproxy"), "https": ("tls", "tcp", "httpproxy")}  # what FFmpeg opens to speak them
 _PATIENCE = 30  # seconds without a byte from a server
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"II*\0", b"MM\0*")  # JPEG, PNG, TIFF begin so
 _LONGEST_WAIT = 8  # seconds between two tries to reach it again; 0, 1, 3 and 7 are tried
 
 
@@ -79,6 +80,8 @@ def open_film(path: Source, protocols: tuple[str, ...] = ()) -> av.container.Inp
         with path.open("rb") as file:
             head = file.read(4096)
         why, next_step = why_not_open(head, error), "Check that it plays: ffplay or mpv would say the same."
+        if _is_picture(head):
+            next_step = "Try: vidcolor run PICTURE -o FILE"
         if head.startswith(b"#EXTM3U"):
             if protocols:
                 why = f"it is a playlist, and what it names cannot be read ({_strerror(error)})"
@@ -106,6 +109,10 @@ def _either(names: tuple[str, ...]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
+def _is_picture(head: bytes) -> bool:
+    return head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
 def why_not_open(head: bytes, error: Exception) -> str:
     """Why FFmpeg cannot open what begins with the bytes `head`."""
     if not head.strip(b"\0"):
@@ -114,6 +121,8 @@ def why_not_open(head: bytes, error: Exception) -> str:
         return (
             "its index is missing or damaged (no readable moov atom): the file was cut off or its recording never ended"
         )
+    if _is_picture(head):
+        return "it is a picture, not a film"
     if not re.search(rb"[\0-\x08\x0e-\x1a]", head):
         return "it is a text file, not a film"
     return f"it is no film that FFmpeg knows, or its beginning is damaged ({_strerror(error)})"

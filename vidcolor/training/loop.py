@@ -94,6 +94,11 @@ def _train(
         raise UsageError(
             f"cannot go on from {last}", f"it was trained by {was} processes, not {processes.count}", f"Start {was}."
         )
+    if state and state["step"] > options.steps:
+        next_step = "Give more --steps, or begin another run with --start-from."
+        raise UsageError(
+            f"cannot train to step {options.steps}", f"{last} is at step {state['step']} already", next_step
+        )
 
     # data
     side = max(STORED_SIDE, options.size)
