@@ -70,7 +70,7 @@ class OpenVinoBackend:
 def _compiled(
     path: Path, digest: str, width: int, height: int, threads: int, precision: str
 ) -> tuple[ov.CompiledModel, str]:
-    """The network, and the name of the CPU: kept for films and pictures to come, four sizes of them: compiling takes 0.2 s.
+    """The network, and the name of the CPU. Four are kept for films and pictures to come: compiling takes 0.2 s.
 
     Args:
         digest: of the file, by which another one in its place is known.

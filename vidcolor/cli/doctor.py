@@ -72,10 +72,8 @@ def _tried(action: Callable[[], str]) -> tuple[bool, str]:
     except UsageError as error:  # what it could not be asked for; that is known here
         return False, error.why
     except ModuleNotFoundError as error:
-        return (
-            False,
-            f"{error.name} is not installed: pip install {_PACKAGES.get(error.name, error.name.replace('_', '-'))}",
-        )
+        package = _PACKAGES.get(error.name, error.name.replace("_", "-"))
+        return False, f"{error.name} is not installed: pip install {package}"
     except Exception as error:
         return False, " ".join(str(error).split())
 

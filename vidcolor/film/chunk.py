@@ -27,8 +27,9 @@ from vidcolor.media.source import FilmSource, LumaFrame
 from vidcolor.temporal.keys import PACE
 from vidcolor.temporal.window import TemporalWindow
 
-AHEAD, FEWEST_AHEAD = 8, 2  # frames that each stage may be ahead of the next: the fewer the larger they are,
-ROOM = 32 << 20  # bytes, if more than the fewest
+AHEAD = 8  # frames that each stage may be ahead of the next; of large ones, as many as ROOM holds,
+FEWEST_AHEAD = 2  # but no fewer than this
+ROOM = 32 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
