@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from vidcolor.evaluation.prior import MEAN_AB, rarity_weights
 from vidcolor.models.base import ModelSpec
 
 GREY, MEAN, TRUTH = "grey", "mean ab", "truth"
+SIZES_KEPT = 8  # compiled networks, which take up to some hundred MB each
 SMALLEST_SIDE = 16  # pixels: below, SSIM has no whole window
 
 Colour = Callable[[np.ndarray], np.ndarray]  # L* (H, W), 0…100 → ab (H, W, 2) in Lab units, both float32
@@ -72,13 +74,13 @@ class NetworkColour:
 
     Args:
         spec: what the network takes and returns.
-        compile_for: (width, height) → the network compiled for that size; called once a size.
+        compile_for: (width, height) → the network compiled for that size; the last ones are kept.
         saturation: factor on a* and b*.
     """
 
     def __init__(self, spec: ModelSpec, compile_for: Callable[[int, int], Network], saturation: float = 1.0) -> None:
-        self.spec, self.compile_for, self.saturation = spec, compile_for, saturation
-        self._compiled: dict[tuple[int, int], Network] = {}
+        self.spec, self.saturation = spec, saturation
+        self._compiled = lru_cache(maxsize=SIZES_KEPT)(compile_for)
 
     def __call__(self, lightness: np.ndarray) -> np.ndarray:
         ab = both_ways(self._answer, np.asarray(lightness, np.float32))
@@ -90,9 +92,7 @@ class NetworkColour:
         below, right = -height % self.spec.stride, -width % self.spec.stride
         padded = cv2.copyMakeBorder(lightness, 0, below, 0, right, cv2.BORDER_REFLECT)  # as `LumaView` does
         size = padded.shape[::-1]
-        if size not in self._compiled:
-            self._compiled[size] = self.compile_for(*size)
-        ab = self._compiled[size](padded[None, None])
+        ab = self._compiled(*size)(padded[None, None])
         return np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)[:height, :width] for plane in ab])
 
 
