@@ -72,3 +72,15 @@ def test_matroska_holds_them(film, tmp_path):
     assert not [text for text in coloured(film, tmp_path / "out.mkv", start=Fraction(1)) if "empty streams" in text]
     assert streams(tmp_path / "out.mkv") == ["video", "audio", "audio", "audio"]
     assert verify(film, tmp_path / "out.mkv", RunOptions(start=Fraction(1))).conforms
+
+
+def test_another_film_under_the_same_name_is_looked_at_anew(tmp_path):
+    """In one process, as a library or a batch does."""
+    film, said = tmp_path / "film.nut", []
+    for drop in ("0", "between(pts*tb,0.9,2.6)"):  # all of the sound is there, then none of it in the piece
+        picture = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=3,format=gray,format=yuv420p")
+        sound = ("-f", "lavfi", "-t", "3", "-i", "sine=r=48000", "-c:a", "pcm_s16le", "-bsf:a", f"noise=drop='{drop}'")
+        ffmpeg(*picture, *sound, "-c:v", "libx264", "-g", "10", film)
+        converted = coloured(film, tmp_path / "out.mov", start=Fraction(3, 2), end=Fraction(2))
+        said.append(sum("hold no empty streams" in text for text in converted))
+    assert said == [0, 1]

@@ -162,7 +162,7 @@ def test_rounding_in_torch_is_rounding_in_onnx_runtime(lite, frames):
     exact = run(load_float32(lite), frames)
     ours, theirs = ((answer - exact).ravel() for answer in (rounded, run(graph, frames)))
     assert np.abs(ours).mean() > 0.005 and np.corrcoef(ours, theirs)[0, 1] > 0.9
-    assert np.abs(ours - theirs).mean() < np.abs(ours).mean() / 2
+    assert np.abs(ours - theirs).mean() < 0.45 * np.abs(ours).mean()
 
 
 def test_every_tensor_is_rounded_once():

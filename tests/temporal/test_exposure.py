@@ -8,7 +8,7 @@ from scenes import flicker, luma, shot
 
 from vidcolor.color.luma import LumaView
 from vidcolor.color.yuv import YuvFormat
-from vidcolor.temporal.exposure import Exposure
+from vidcolor.temporal.exposure import Exposure, exposed
 from vidcolor.temporal.window import TemporalWindow
 
 BLACK = 16
@@ -26,6 +26,11 @@ def factors(film, cuts=(), black=BLACK):
 def raised(film):
     """With room for flicker between black and white."""
     return BLACK + film * 0.6
+
+
+def test_what_is_darker_stays_darker():
+    codes = np.arange(256, dtype=np.uint8)[None]
+    assert (np.diff(exposed(codes, 1.35, BLACK).astype(int)) >= 0).all()
 
 
 def test_flicker_is_evened_out():
