@@ -97,7 +97,7 @@ def both_ways(answer: Callable[[np.ndarray], np.ndarray], picture: np.ndarray) -
     """A still picture's colours: the mean of what a network answers to it and to its mirror image.
 
     So a picture and its mirror image have the same colours. It errs less, for twice the time, which films do not take
-    (docs/training.md).
+    (docs/weights.md).
 
     Args:
         answer: the network's, ab (2, h, w) that covers the picture it is given.

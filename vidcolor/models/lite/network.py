@@ -28,7 +28,7 @@ AB_SCALE = 110.0  # Lab units per unit of the last layer
 def enlarged(side: int) -> int:
     """The side of the picture that the encoder sees: 11/9 of the one that is given, which is 176 of 144 pixels.
 
-    Both are multiples of 16. ImageNet's encoder knows things by a size at which they have more pixels (docs/training.md).
+    Both are multiples of 16. ImageNet's encoder knows things by a size at which they have more pixels (docs/weights.md).
     """
     return (side // 16 * 11 + 4) // 9 * 16
 
