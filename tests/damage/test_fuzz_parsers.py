@@ -51,10 +51,17 @@ def bent(whole):
     return bend()
 
 
-def written(name, text):
-    path = Path(tempfile.mkdtemp()) / name
-    path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
-    return path
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A function that writes a file, each into a folder of its own."""
+    base = tmp_path_factory.mktemp("written")
+
+    def write(name, text):
+        path = Path(tempfile.mkdtemp(dir=base)) / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
+        return path
+
+    return write
 
 
 CARD = {"model": "lite", "sha256": hashlib.sha256(NETWORK).hexdigest(), "metrics": {"gain": 1.5}}
@@ -65,7 +72,7 @@ ENDLESS = "[" * 100_000
 @given(st.binary(max_size=200) | st.text(max_size=200) | ANY_JSON.map(json.dumps) | bent(CARD).map(json.dumps))
 @example(json.dumps(CARD))
 @example(ENDLESS)
-def test_a_card_of_weights_is_right_or_refused(text):
+def test_a_card_of_weights_is_right_or_refused(written, text):
     network = written("lite.onnx", NETWORK)
     card = network.with_suffix(".json")
     card.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
@@ -85,15 +92,14 @@ KEY = engine_cache.EngineKey(
 
 
 @pytest.fixture(scope="module")
-def engine_card():
-    folder = Path(tempfile.mkdtemp())
-    engine = engine_cache.store(folder, KEY, b"an engine", {"seconds": 2.5})
+def engine_card(tmp_path_factory):
+    engine = engine_cache.store(tmp_path_factory.mktemp("engine"), KEY, b"an engine", {"seconds": 2.5})
     return engine.path.name, json.loads(engine_cache.card_of(engine.path).read_text())
 
 
 @QUICK
 @given(data=st.data())
-def test_a_card_of_an_engine_is_right_or_refused(engine_card, data):
+def test_a_card_of_an_engine_is_right_or_refused(written, engine_card, data):
     name, whole = engine_card
     card = data.draw(
         st.binary(max_size=200) | ANY_JSON.map(json.dumps) | bent(whole).map(json.dumps) | st.just(ENDLESS)
@@ -150,7 +156,7 @@ PLAIN = (
     '[p]\nprecision = "fp16"\nbatch = [1, 2, 3]\nshapes = "any"\noptimization_level = "x"\nworkspace_mib = "y"\ntf32 = 5\n'
 )
 @example("p = " + ENDLESS)
-def test_profiles_are_right_or_refused(text):
+def test_profiles_are_right_or_refused(written, text):
     try:
         profiles = load_profiles(written("profiles.toml", text))
     except UsageError as error:
@@ -174,7 +180,7 @@ OPTIONS = [field.name for field in dataclasses.fields(TrainOptions)]
 @example("data = 5\n")
 @example('rate = nan\ndata = "x"\nvalidation = "y"\n')
 @example("data = " + ENDLESS)
-def test_training_options_are_right_or_refused(text):
+def test_training_options_are_right_or_refused(written, text):
     try:
         options = make_options(read_toml(written("options.toml", text)), {"data": ("a",), "validation": ("b",)})
     except VidcolorError as error:
