@@ -5,7 +5,7 @@ BIN := .venv/bin
 TORCH ?= torch==2.13.0
 PYTEST_ARGS ?=
 
-.PHONY: demo test tools long soak picture samples gpu-check train-gpu-set train-gpu clean
+.PHONY: demo test tools long soak shots-check picture samples gpu-check train-gpu-set train-gpu clean
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -39,6 +39,10 @@ long:
 # A two-hour film's worth of frames in one run: memory, open files, threads, temporary files. SOAK_ARGS="--frames 20000"
 soak: .venv/test
 	nice -n 19 $(BIN)/python tests/soak/soak.py --plot docs/soak.png $(SOAK_ARGS)
+
+# Cuts and dissolves found in films that are labelled and in films joined from their shots: FILMS is the folder of the former.
+shots-check: .venv/test
+	$(BIN)/python tests/temporal/measure_shots.py $(FILMS) $(SHOTS_ARGS)
 
 # The picture in the README: three frames of the sample film as they go in (left) and as they come out.
 FRAMES = select='eq(n,20)+eq(n,200)+eq(n,270)',scale=320:-2,tile=1x3

@@ -2,53 +2,26 @@ import json
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from measure_shots import LABELS, STATES, found_in, joined, measured, small_luma_of, worn
+from measure_shots import SIZE as JOINED
 from scenes import SIZE, dissolve, flash, flicker, luma, scratched, shot, texture
 
-from vidcolor.evaluation.films import cut_f1, dissolve_f1
+from vidcolor.evaluation.films import dissolve_f1
 from vidcolor.temporal.cuts import CutDetector
 from vidcolor.temporal.shots import ShotDetector
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("VIDCOLOR_SHARED_DATA", ROOT / "../shared/data"))
-LABELLED_CUTS = {
-    "bw_abomb_1950s.mp4": [44, 134, 299],
-    "bw_london_1900s.mp4": [60, 300],
-    "bw_polar_1951.mp4": [34, 134, 207, 290],
-    "col_bikes_cuts.mp4": [30, 76, 137, 187, 242],
-}
-
-
-def decide(film):
-    detector = ShotDetector()
-    decisions = [decision for picture in film for decision in detector.push(picture)]
-    return decisions + detector.flush()
 
 
 def cuts(film):
-    return [n for n, decision in enumerate(decide(film)) if decision.cut]
+    return found_in(film)[0]
 
 
 def dissolves(film):
-    marks = [0, *(int(decision.dissolve) for decision in decide(film)), 0]
-    edges = np.flatnonzero(np.diff(marks))
-    return list(zip(edges[::2], edges[1::2], strict=True))
-
-
-def small_luma_of(path, short_side=144):
-    import av
-
-    pictures = []
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            plane = frame.planes[0]
-            y = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-            scale = short_side / min(y.shape)
-            size = (round(y.shape[1] * scale), round(y.shape[0] * scale))
-            pictures.append(cv2.resize(np.ascontiguousarray(y), size, interpolation=cv2.INTER_AREA))
-    return pictures
+    return found_in(film)[1]
 
 
 def test_hard_cuts_are_found():
@@ -73,6 +46,13 @@ def test_black_leader_is_a_shot_and_grain_makes_none_of_it(grain):
     rng = np.random.default_rng(1)
     grainy = [np.clip(y + rng.normal(0, grain, y.shape), 0, 255).astype(np.uint8) for y in film]
     assert cuts(grainy) == [30, 70]
+
+
+@pytest.mark.parametrize("frames", [10, 40])
+def test_scratched_leader_is_a_shot_too(frames):
+    leader = np.full((frames, *JOINED), 16, np.float32)
+    film = np.concatenate([shot(1, 30, size=JOINED), leader, shot(2, 30, size=JOINED)])
+    assert cuts(luma(scratched(film, 3))) == [30, 30 + frames]
 
 
 @pytest.mark.parametrize("end", ["first", "last"])
@@ -134,21 +114,32 @@ def test_a_cut_depends_on_no_more_frames_than_stated():
 @pytest.mark.parametrize("size", [(1, 1), (3, 7), (17, 33), SIZE])
 def test_tiny_films_are_one_shot(frames, size):
     film = luma(np.full((frames, *size), 90.0))
-    assert len(decide(film)) == frames
+    detector = ShotDetector()
+    assert len([decision for picture in film for decision in detector.push(picture)] + detector.flush()) == frames
     assert cuts(film) == []
 
 
-@pytest.mark.parametrize("name", LABELLED_CUTS)
-def test_labelled_cuts_of_real_films(name):
-    path = SHARED / "video" / name
+@pytest.mark.parametrize("name", [name for name, (cuts, _) in LABELS.items() if cuts])
+def test_labelled_films(name):
+    path = SHARED / name
     if not path.exists():
         pytest.skip(f"{path} is not there")
-    score = cut_f1(cuts(small_luma_of(path)), LABELLED_CUTS[name])
-    assert (score.false, score.missed) == (0, 0)
+    assert [score.f1 for score in measured(small_luma_of(path), *LABELS[name])] == [1, 1]
 
 
 def test_the_sample_film():
     labels = json.loads((ROOT / "samples/labels.json").read_text())["film.mp4"]
     film = small_luma_of(ROOT / "samples/film.mp4")
-    assert cut_f1(cuts(film), labels["cuts"]).f1 == 1
-    assert dissolve_f1(dissolves(film), [tuple(d) for d in labels["dissolves"]]).f1 == 1
+    scores = measured(film, labels["cuts"], [tuple(d) for d in labels["dissolves"]])
+    assert [score.f1 for score in scores] == [1, 1]
+
+
+@pytest.mark.parametrize("state", ["flashes", "all together"])
+def test_shots_joined_in_known_ways(state):
+    """A sample of `make shots-check`, without photographed films."""
+    films = [[shot(seed, 90, (0.4 - 0.2 * seed, 0.1), JOINED)] for seed in range(4)]
+    rng = np.random.default_rng(STATES.index(state))
+    film, *known = joined(films, rng, 4)
+    of_cuts, of_dissolves = measured(worn(film, state, rng), *known)
+    assert known[0] or known[1]
+    assert (of_cuts.f1, of_dissolves.f1) == (1, 1)

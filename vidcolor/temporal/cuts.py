@@ -3,6 +3,8 @@
 A cut is where no frame of the few before it resembles any of the few after it, by far less than is usual around
 there. So a flash or a torn frame is none (the frames on both sides of it are alike), nor is a fast pan (its frames
 resemble each other as little as their neighbours do), nor is flicker (resemblance is correlation: exposure drops out).
+Frames of scratched black leader do not resemble each other either; where leader begins or ends, that is not held against
+the cut.
 """
 
 from __future__ import annotations
@@ -18,18 +20,21 @@ SHIFT = 2  # rows and columns by which two pictures may be displaced against eac
 LEAST_CHANGE = 0.35  # of 0…2: below this, no change is a cut
 TIMES_USUAL = 2.5  # the upper quartile of the changes around
 FLAT = 2.0  # 8-bit codes: pictures that both vary less than this (black leader) are the more alike the less they do
+LEADER = 6.0  # 8-bit codes: worn leader varies by less between these percentiles of its pixels; the rest is scratches
+BETWEEN = (15, 85)
 
 
 class CutDetector:
     """Push small luma of every frame; learn LATENCY frames later whether a frame is the first after a hard cut."""
 
-    LOOKBACK = NEIGHBOURS + SIDE
+    LOOKBACK = NEIGHBOURS + SIDE + 1
     LATENCY = NEIGHBOURS + SIDE - 1
 
     def __init__(self) -> None:
         self._pictures: dict[int, np.ndarray] = {}
         self._pairs: dict[tuple[int, int], float] = {}
         self._changes: dict[int, float] = {}
+        self._leader: dict[int, bool] = {}
         self._count = 0
         self._decided = 0
 
@@ -47,13 +52,14 @@ class CutDetector:
         decisions = []
         while self._decided < end:
             n = self._decided
-            decisions.append(self._is_cut(n))
+            decisions.append(self._stands_out(n) and not self._stands_out(n - 1))
             self._decided += 1
             self._forget(n - self.LOOKBACK)
         return decisions
 
     def _forget(self, before: int) -> None:
         self._changes = {n: v for n, v in self._changes.items() if n > before}
+        self._leader = {n: v for n, v in self._leader.items() if n > before - SIDE}
         self._pairs = {pair: v for pair, v in self._pairs.items() if pair[0] > before - SIDE}
         self._pictures.pop(before - SIDE, None)
 
@@ -70,12 +76,27 @@ class CutDetector:
             self._changes[n] = min(self._pair(a, b) for a in before for b in after)
         return self._changes[n]
 
-    def _is_cut(self, n: int) -> bool:
+    def _stands_out(self, n: int) -> bool:
+        """Whether the change at frame n is a cut's; of several in a row, the first is the cut."""
         if min(n, self._count - n) < SHORTEST or self._pair(n - 1, n) < LEAST_CHANGE or self._change(n) < LEAST_CHANGE:
             return False  # most frames resemble the one before, and nothing else need be compared
         around = range(max(1, n - NEIGHBOURS), min(n + NEIGHBOURS + 1, self._count))
-        usual = sorted(self._change(m) for m in around if m != n)
+        leader = [m for m in around if self._is_leader(m - 1) and self._is_leader(m)] if self._bounds_leader(n) else []
+        usual = sorted(0 if m in leader else self._change(m) for m in around if m != n)
         return not usual or self._change(n) > TIMES_USUAL * usual[len(usual) * 3 // 4]
+
+    def _bounds_leader(self, n: int) -> bool:
+        """Whether worn leader begins or ends at a frame."""
+        sides = range(max(0, n - SIDE), n), range(n, min(n + SIDE, self._count))
+        mostly = [2 * sum(map(self._is_leader, side)) > len(side) for side in sides]
+        return self._is_leader(n - 1) != self._is_leader(n) and mostly[0] != mostly[1]
+
+    def _is_leader(self, n: int) -> bool:
+        """Whether most of a frame is of one luma."""
+        if n not in self._leader:
+            low, high = np.percentile(self._pictures[n], BETWEEN)
+            self._leader[n] = bool(high - low < LEADER)
+        return self._leader[n]
 
 
 def dissimilarity(a: np.ndarray, b: np.ndarray) -> float:

@@ -14,9 +14,11 @@ import numpy as np
 
 from vidcolor.temporal.motion import AFTER, BEFORE, MotionWindow, warp
 
-LEVELS = (2, 3)  # trends over 4 and 8 frames either way: the shorter sees short dissolves, the longer slow ones
+LEVELS = (2, 3, 4)  # trends over 4, 8 and 16 frames either way: the shorter see short dissolves, the longer slow ones
 STEADY = 1.1  # times the curvature, and
-NOISE = 2.0  # 8-bit codes beyond that: how large a trend must be to count
+NOISE = 2.0  # 8-bit codes beyond that: how large a trend must be to count,
+FAINT = 1.0  # instead of NOISE, next to frames where it counts so: a slow dissolve begins and ends faintly,
+ENDS = 8  # frames at most
 SPAN = 2 ** max(LEVELS)  # frames
 NEAR = 1  # frames either way over which trend and curvature are averaged
 MAJORITY = 6  # frames either way among which most must show a trend
@@ -27,14 +29,14 @@ _DETAIL = (7, 7)
 class DissolveDetector:
     """Call push() after each frame added to the motion window; learn LATENCY frames later if it is in a dissolve."""
 
-    REACH = SPAN + NEAR + MAJORITY
+    REACH = SPAN + NEAR + MAJORITY + ENDS
     LATENCY = REACH
 
     def __init__(self, motion: MotionWindow) -> None:
         self._motion = motion
         self._count = self._given = 0
         self._changes: dict[int, np.ndarray] = {}
-        self._trends: dict[int, bool] = {}
+        self._trends: dict[int, tuple[bool, bool]] = {}
 
     def push(self) -> list[bool]:
         """One more frame was added: the answer for the frame that is now certain, none or one."""
@@ -50,8 +52,7 @@ class DissolveDetector:
     def _give(self, end: int) -> list[bool]:
         given = []
         while self._given < end:
-            around = self._around(self._given, MAJORITY)
-            given.append(sum(self._has_trend(n) for n in around) > MAJORITY)
+            given.append(self._is_mixed(self._given))
             self._given += 1
             for store in (self._changes, self._trends):
                 store.pop(self._given - self.REACH, None)
@@ -60,10 +61,27 @@ class DissolveDetector:
     def _around(self, n: int, reach: int) -> Iterable[int]:
         return range(max(0, n - reach), min(n + reach + 1, self._count))
 
-    def _has_trend(self, n: int) -> bool:
+    def _is_mixed(self, n: int) -> bool:
+        """Whether a dissolve shows at a frame clearly, or faintly, and so all the way to where it shows clearly."""
+        for side in (BEFORE, AFTER):
+            for m in range(n, n + side * (ENDS + 1), side):
+                faintly, clearly = self._shows(m)
+                if clearly:
+                    return True
+                if not faintly:
+                    break
+        return False
+
+    def _shows(self, n: int) -> tuple[bool, bool]:
+        """Whether most frames around have a trend: a faint one, and a clear one."""
+        trends = [self._trend(m) for m in self._around(n, MAJORITY)]
+        return sum(faint for faint, _ in trends) > MAJORITY, sum(clear for _, clear in trends) > MAJORITY
+
+    def _trend(self, n: int) -> tuple[bool, bool]:
         if n not in self._trends:
             trend, curvature = np.mean([self._change(m) for m in self._around(n, NEAR)], 0).T
-            self._trends[n] = bool((trend > STEADY * curvature + NOISE).any())
+            beyond = (trend - STEADY * curvature).max()
+            self._trends[n] = bool(beyond > FAINT), bool(beyond > NOISE)
         return self._trends[n]
 
     def _change(self, n: int) -> np.ndarray:
