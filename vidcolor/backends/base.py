@@ -32,7 +32,7 @@ class Backend(Protocol):
     batch: int  # pictures in one batch that suit it best; any other number works too. May fall when memory runs out
 
     def start(self, lightness: np.ndarray) -> Callable[[], np.ndarray]:
-        """Begin to colour ``lightness`` (N, 1, H, W), float32, L* 0…100; the array may not change until the result is taken.
+        """Begin to colour ``lightness`` (N, 1, H, W), float32, L* 0…100; the array may change once this has returned.
 
         Returns:
             A function, to be called once, that waits for the result: ab (N, 2, h, w), float32, Lab units, owned by the
