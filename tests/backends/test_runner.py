@@ -1,11 +1,12 @@
 """The runner over the rehearsal device: order, grouping, recordings, errors, and memory that runs out."""
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
 
-from vidcolor.backends.rehearsal import RehearsalDevice
+from vidcolor.backends.rehearsal import RehearsalDevice, RehearsalSlot
 from vidcolor.backends.runner import Runner
 from vidcolor.errors import BackendError
 
@@ -148,3 +149,28 @@ def test_memory_is_given_back():
     assert backend.memory() > 0
     backend.close()
     assert backend.memory() == 0
+
+
+def test_recordings_are_let_go_before_memory_is_given_back(monkeypatch):
+    """torch's CUDA graphs hold what they were captured in: smaller batches would find no room beside them."""
+    there, left = weakref.WeakSet(), []
+
+    class Recording:
+        def __init__(self, size):
+            self.size = size
+            there.add(self)
+
+        def __index__(self):
+            return self.size
+
+    class Device(RehearsalDevice):
+        def close_slots(self):
+            left.append(len(there))
+            super().close_slots()
+
+    record = RehearsalSlot.record
+    monkeypatch.setattr(RehearsalSlot, "record", lambda slot, size: Recording(record(slot, size)))
+    backend = Runner(Device(answer, HEIGHT, WIDTH, recording_room=12), 8, say=lambda text: None)
+    assert run_through(backend, [8, 8, 8]) == list(range(24)) and backend.batch == 4 and there
+    backend.close()
+    assert left == [0, 0]

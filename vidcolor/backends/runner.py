@@ -137,8 +137,7 @@ class Runner:
         while self._under_way:
             self._settle(self._under_way[0])
         batch = self._halved(self.batch, error)
-        self._free.clear()
-        self.device.close_slots()
+        self._give_back()
         self._open(batch)
 
     def memory(self) -> int:
@@ -149,7 +148,11 @@ class Runner:
         """Give the device's memory back. The backend is of no use afterwards."""
         while self._under_way:
             self._settle(self._under_way[0])
+        self._give_back()
+
+    def _give_back(self) -> None:
         self._free.clear()
+        self._recorded.clear()  # torch's graphs hold the memory that they were captured in
         self.device.close_slots()
 
     def __del__(self) -> None:
