@@ -5,8 +5,8 @@ import weakref
 
 import numpy as np
 import pytest
+from rehearsal import RehearsalDevice, RehearsalSlot
 
-from vidcolor.backends.rehearsal import RehearsalDevice, RehearsalSlot
 from vidcolor.backends.runner import Runner
 from vidcolor.errors import BackendError
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from rehearsal import RehearsalDevice
 
-from vidcolor.backends.rehearsal import RehearsalDevice
 from vidcolor.backends.runner import Runner
 from vidcolor.bench import agreement, network, subject
 from vidcolor.bench.agreement import compare

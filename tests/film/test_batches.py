@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from rehearsal import RehearsalDevice
 
 from vidcolor.api import colorize_video
 from vidcolor.backends.choose import open_backend
-from vidcolor.backends.rehearsal import RehearsalDevice
 from vidcolor.backends.runner import Runner
 from vidcolor.config import RunOptions
 from vidcolor.film import run

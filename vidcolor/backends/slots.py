@@ -1,7 +1,7 @@
 """What the runner needs of a device: slots, each a place for one batch with a queue of its own. Nothing else.
 
 A slot is one execution context on one stream, with buffers on both sides; `tensorrt.py` and `torch.py` make them of
-CUDA, `rehearsal.py` of threads, so that all that is decided in `runner.py` can be tried without a GPU.
+CUDA, `tests/rehearsal.py` of threads, so that all that is decided in `runner.py` can be tried without a GPU.
 """
 
 from __future__ import annotations

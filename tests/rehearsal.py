@@ -1,6 +1,6 @@
 """A device without a GPU: the same slots and queues, made of threads, with a memory that can run out.
 
-It ships with the package so that everything in `runner.py` can be tried, on any machine, with any network.
+So everything in `backends/runner.py` can be tried, on any machine, with any network.
 """
 
 from __future__ import annotations
