@@ -10,6 +10,7 @@ import pytest
 
 from vidcolor.backends.gpu import Gpu, find_gpu
 from vidcolor.bench import decoding, gpu_check, network, pipeline
+from vidcolor.bench.agreement import Agreement
 from vidcolor.bench.gpu_check import gpu_report
 from vidcolor.bench.gpu_page import BEGIN, END, markdown, put_into
 from vidcolor.cli import main
@@ -40,6 +41,13 @@ def test_the_report_has_figures_versions_and_what_is_missing(report):
     assert report["versions"]["numpy"] != "not installed"
     assert any("tensorrt: not measured here, it is not there" in note for note in report["notes"])
     assert any("no-such-film.mp4" in note for note in report["notes"])
+
+
+def test_pictures_that_are_equal_are_figures_that_json_has(pretended, monkeypatch):
+    same = Agreement("torch", "fp32", 0.0, 0.0, float("inf"), 60.0)
+    monkeypatch.setattr(gpu_check, "check", lambda *_: [same])
+    report = gpu_report([], [], lambda text: None, networks=("lite",), repeats=1)
+    assert json.loads(json.dumps(report, allow_nan=False))["networks"][0]["agreement"][0]["psnr"] == 999
 
 
 def test_the_page_gets_its_figures_and_keeps_the_rest(report):

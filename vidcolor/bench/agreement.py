@@ -33,6 +33,11 @@ class Agreement:
     wanted: float
 
     @property
+    def finite_psnr(self) -> float:
+        """`psnr`, at most 999: JSON has no infinity, which is that of equal pictures."""
+        return min(self.psnr, 999.0)
+
+    @property
     def holds(self) -> bool:
         return self.psnr >= self.wanted
 
