@@ -13,7 +13,7 @@ from vidcolor.color.lab import RGB_TO_XYZ, WHITE, srgb_to_linear, xyz_to_lab
 
 COLOURED = 4.0  # Lab units: pictures whose truth has a lower mean chroma are near-grey and kept apart
 LARGEST_AB_ERROR = 150.0  # Lab units: the last threshold of AuC (Zhang 2016, section 4.1)
-SMALLEST_MSE = 1 / 12  # of 8-bit rounding: equal pictures count as 58.9 dB in means, not as infinite
+SMALLEST_MSE = 1 / 12  # of 8-bit rounding
 _SSIM_SIGMA, _SSIM_SIZE, _SSIM_K = 1.5, 11, (0.01, 0.03)  # Wang 2004, section III-C
 _LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 _MATRIX = (RGB_TO_XYZ / WHITE[:, None]).T.astype(np.float32)
@@ -24,15 +24,14 @@ def lab_of(picture: np.ndarray) -> np.ndarray:
     return xyz_to_lab(_LINEAR[picture] @ _MATRIX)
 
 
-def mean_squared_error(truth: np.ndarray, other: np.ndarray) -> float:
-    """Over all pixels and channels, in squared 8-bit codes."""
+def psnr(truth: np.ndarray, other: np.ndarray, smallest_mse: float = 0.0) -> float:
+    """10·log10(255² / MSE) in dB over all pixels and channels; infinite for equal pictures.
+
+    Args:
+        smallest_mse: what a smaller one counts as: for means, `SMALLEST_MSE`, by which equal pictures have 58.9 dB.
+    """
     difference = truth.astype(np.int32) - other
-    return float(np.mean(difference * difference))
-
-
-def psnr(truth: np.ndarray, other: np.ndarray) -> float:
-    """10·log10(255² / MSE) in dB over all pixels and channels; infinite for equal pictures."""
-    mse = mean_squared_error(truth, other)
+    mse = max(float(np.mean(difference * difference)), smallest_mse)
     return float("inf") if mse == 0 else float(10 * np.log10(255**2 / mse))
 
 

@@ -108,16 +108,12 @@ def _picture(truth: np.ndarray, ab: np.ndarray) -> np.ndarray:
     return lab_to_srgb8(np.concatenate((truth[..., :1], np.moveaxis(ab, 0, -1)), -1, dtype=np.float32))
 
 
-def _psnr(truth: np.ndarray, other: np.ndarray) -> float:
-    return float(10 * np.log10(255**2 / max(metrics.mean_squared_error(truth, other), metrics.SMALLEST_MSE)))
-
-
 def _figures_of_frame(pictures: dict[str, np.ndarray], grey: np.ndarray) -> dict[str, float]:
     truth = pictures[TRUTH]
     others = {OURS: pictures[OURS], UNSMOOTHED: pictures[UNSMOOTHED], GREY: grey}
     difference = delta_e(metrics.lab_of(truth), metrics.lab_of(pictures[OURS]))
     return {
-        **{f"psnr_{answer}": _psnr(truth, picture) for answer, picture in others.items()},
+        **{f"psnr_{a}": metrics.psnr(truth, picture, metrics.SMALLEST_MSE) for a, picture in others.items()},
         **{f"cf_{answer}": metrics.colourfulness(picture) for answer, picture in pictures.items()},
         "delta_e": float(difference.mean(dtype=np.float64)),
     }

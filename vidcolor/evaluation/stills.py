@@ -121,9 +121,8 @@ def figures_of(truth: np.ndarray, lab: np.ndarray, weights: np.ndarray, other: n
     """Measure one 8-bit picture against its truth, whose Lab and rarity weights are given."""
     other_lab = metrics.lab_of(other)
     scores = metrics.auc_scores(lab, other_lab)
-    mse = max(metrics.mean_squared_error(truth, other), metrics.SMALLEST_MSE)
     return Figures(
-        psnr=float(10 * np.log10(255**2 / mse)),
+        psnr=metrics.psnr(truth, other, metrics.SMALLEST_MSE),
         ssim=metrics.ssim(truth, other),
         piqe=piqe(other),
         **dict(zip(("rmse", "mae"), metrics.ab_errors(lab, other_lab), strict=True)),
