@@ -42,7 +42,7 @@ soak: .venv/test
 
 # Cuts and dissolves found in films that are labelled and in films joined from their shots: FILMS is the folder of the former.
 shots-check: .venv/test
-	$(BIN)/python tests/temporal/measure_shots.py $(FILMS) $(SHOTS_ARGS)
+	PYTHONPATH=tests $(BIN)/python tests/temporal/measure_shots.py $(FILMS) $(SHOTS_ARGS)
 
 # The picture in the README: three frames of the sample film as they go in (left) and as they come out.
 FRAMES = select='eq(n,20)+eq(n,200)+eq(n,270)',scale=320:-2,tile=1x3

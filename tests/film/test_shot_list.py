@@ -7,8 +7,8 @@ import sys
 from fractions import Fraction
 
 import pytest
+from marks import score_of_cuts
 
-from vidcolor.evaluation.films import cut_f1
 from vidcolor.film.edl import edl
 from vidcolor.film.shots import Boundaries, Shot, shots_of
 from vidcolor.media.probe import probe
@@ -48,7 +48,7 @@ def sample_shots(samples):
 def test_real_films(name, shared_data):
     cuts, frames = LABELLED[name]
     shots = shots_in(shared_data / "video" / name)
-    score = cut_f1([shot.start_frame for shot in shots[1:]], cuts)
+    score = score_of_cuts([shot.start_frame for shot in shots[1:]], cuts)
     assert (score.false, score.missed) == (0, 0)
     assert {shot.kind for shot in shots[1:]} <= {"cut"}
     assert shots[-1].end_frame == frames

@@ -12,9 +12,9 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from marks import Score, score_of_cuts, score_of_dissolves
 from scenes import dissolve, flash, flicker, luma, scratched
 
-from vidcolor.evaluation.films import Score, cut_f1, dissolve_f1
 from vidcolor.temporal.shots import ShotDetector
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -123,7 +123,7 @@ def measured(film, cuts: list[int], dissolves: list[tuple[int, int]], fades: lis
     found, gradual = found_in(film)
     found = [cut for cut in found if not any(first <= cut < end for first, end in fades)]
     gradual = [d for d in gradual if not any(first < d[1] and d[0] < end for first, end in fades)]
-    return cut_f1(found, cuts), dissolve_f1(gradual, dissolves)
+    return score_of_cuts(found, cuts), score_of_dissolves(gradual, dissolves)
 
 
 def shots_between(film, cuts: list[int], dissolves: list[tuple[int, int]]) -> list[np.ndarray]:

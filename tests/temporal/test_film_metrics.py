@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from marks import score_of_cuts, score_of_dissolves
 from scenes import SIZE, flash, luma, shot, texture
+from scipy.spatial.distance import jensenshannon
 
 from vidcolor.evaluation import films
 from vidcolor.evaluation.shot_meter import ColouredFrame, ShotMeter, summarise
@@ -67,14 +69,14 @@ def test_warp_error_is_the_mean_square_of_a_change_everywhere(moving):
     assert films.warp_error([dark, bright], motions[:1]) == pytest.approx(0.04, rel=1e-5)
 
 
-def test_colour_distribution_consistency():
-    dark, bright = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 200, np.uint8)
-    half = np.concatenate((dark[:2], bright[:2]))
-    assert films.colour_distribution_consistency([dark] * 5) == 0
-    assert films.colour_distribution_consistency([dark, bright]) == pytest.approx(np.log(2))
-    expected = 0.5 * np.log(4 / 3) + 0.25 * np.log(2 / 3) + 0.25 * np.log(2)  # of (1, 0) and (1/2, 1/2)
-    assert films.colour_distribution_consistency([dark, half]) == pytest.approx(expected)
-    assert films.colour_distribution_consistency([dark]) == 0
+@pytest.mark.parametrize("other", [0, 1, 2])
+def test_divergence_of_histograms_is_scipys(other):
+    """Of a dark picture, one whose lower half is bright, and noise, from the second of them."""
+    dark, noise = np.zeros((8, 8, 3), np.uint8), np.random.default_rng(1).integers(0, 40, (8, 8, 3), np.uint8)
+    half = np.concatenate((dark[:4], dark[4:] + np.uint8(200)))
+    pictures = [films.histograms(picture) for picture in (dark, half, noise)]
+    expected = jensenshannon(pictures[1], pictures[other], axis=1) ** 2
+    assert films.jensen_shannon(pictures[1], pictures[other]) == pytest.approx(expected, abs=1e-12)
 
 
 def test_palette_drift_is_how_far_values_move_from_first_to_last_second():
@@ -84,13 +86,11 @@ def test_palette_drift_is_how_far_values_move_from_first_to_last_second():
 
 
 def test_cuts_count_within_one_frame_and_once():
-    assert films.cut_f1([9, 30, 31], [10, 31, 50]) == (2, 1, 1)
-    assert films.cut_f1([10, 11], [10]) == (1, 1, 0)
-    assert films.cut_f1([], []).f1 == 1
-    assert films.cut_f1([9, 30, 31], [10, 31, 50]).f1 == pytest.approx(2 / 3)
+    assert score_of_cuts([9, 30, 31], [10, 31, 50]) == (2, 1, 1)
+    assert score_of_cuts([10, 11], [10]) == (1, 1, 0)
 
 
 def test_dissolves_count_when_they_share_half():
-    assert films.dissolve_f1([(10, 20)], [(15, 25)]) == (1, 0, 0)
-    assert films.dissolve_f1([(10, 20)], [(16, 26)]) == (0, 1, 1)
-    assert films.dissolve_f1([(10, 14)], [(10, 20)]) == (0, 1, 1)
+    assert score_of_dissolves([(10, 20)], [(15, 25)]) == (1, 0, 0)
+    assert score_of_dissolves([(10, 20)], [(16, 26)]) == (0, 1, 1)
+    assert score_of_dissolves([(10, 14)], [(10, 20)]) == (0, 1, 1)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from marks import score_of_dissolves
 from measure_shots import LABELS, STATES, found_in, joined, measured, small_luma_of, worn
 from measure_shots import SIZE as JOINED
 from scenes import SIZE, dissolve, flash, flicker, luma, scratched, shot, texture
 
-from vidcolor.evaluation.films import dissolve_f1
 from vidcolor.temporal.cuts import CutDetector
 from vidcolor.temporal.shots import ShotDetector
 
@@ -80,7 +80,7 @@ def test_a_fast_pan_is_no_cut(speed):
 @pytest.mark.parametrize("frames", [12, 24, 48])
 def test_dissolves_are_found_and_are_no_cuts(frames):
     film = luma(dissolve(shot(1, 60), shot(2, 70, (-0.4, 0.2)), frames))
-    score = dissolve_f1(dissolves(film), [(60 - frames, 60)])
+    score = score_of_dissolves(dissolves(film), [(60 - frames, 60)])
     assert (score.hits, score.false, score.missed) == (1, 0, 0)
     assert cuts(film) == []
 

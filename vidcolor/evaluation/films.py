@@ -1,7 +1,7 @@
 """The metrics of films as pure functions. Definitions: docs/metrics.md, "Films".
 
-All of them take one shot, except `cut_f1` and `dissolve_f1`. Luma is a list of (h, w) uint8, ab of (2, h, w) float32 in
-Lab units on the grid of luma, pictures of (h, w, 3) uint8 sRGB.
+They take one shot. Luma is a list of (h, w) uint8, ab of (2, h, w) float32 in Lab units on the grid of luma, pictures of
+(h, w, 3) uint8 sRGB.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-CDC_STEPS = (1, 2, 4)  # frames (TCVC 2021)
+CDC_STEPS = (1, 2, 4)  # frames
 STEADY_FLOW = 1.0  # pixels: the forward-backward error that a pixel may have to count for chroma flicker
 STEADY_LUMA = 0.03 * 255  # 8-bit codes: the difference from the warped luma that it may have
 
@@ -65,15 +65,6 @@ def warp_error(pictures: Sequence[np.ndarray], motions: Sequence[Motion]) -> flo
     return float(np.mean(values)) if values else 0.0
 
 
-def colour_distribution_consistency(pictures: Sequence[np.ndarray]) -> float:
-    """CDC (TCVC 2021): Jensen-Shannon divergence, in nats, of the RGB histograms of frames 1, 2 and 4 apart."""
-    shares = np.stack([histograms(picture) for picture in pictures])  # n, 3, 256
-    steps = [step for step in CDC_STEPS if step < len(shares)]
-    if not steps:
-        return 0.0
-    return float(np.mean([jensen_shannon(shares[:-step], shares[step:]).mean(0) for step in steps]))
-
-
 def palette_drift(ab: Sequence[np.ndarray], frames_per_second: float) -> float:
     """Wasserstein-1 distance in Lab units between the ab values of the first and the last second; mean of both axes.
 
@@ -83,43 +74,6 @@ def palette_drift(ab: Sequence[np.ndarray], frames_per_second: float) -> float:
     first, last = np.stack(ab[:frames]), np.stack(ab[-frames:])
     quantiles = [np.sort(part.transpose(1, 0, 2, 3).reshape(2, -1), 1) for part in (first, last)]
     return float(np.abs(quantiles[0] - quantiles[1]).mean())
-
-
-class Score(NamedTuple):
-    """How well marks agree with labels."""
-
-    hits: int
-    false: int
-    missed: int
-
-    @property
-    def f1(self) -> float:
-        """2·hits / (2·hits + false + missed); 1 where there was nothing to find and nothing was found."""
-        total = 2 * self.hits + self.false + self.missed
-        return 2 * self.hits / total if total else 1.0
-
-
-def cut_f1(found: Sequence[int], labelled: Sequence[int]) -> Score:
-    """A found cut counts when it lies within 1 frame of a labelled one; each label counts once."""
-    left = list(labelled)
-    for cut in found:
-        near = [label for label in left if abs(label - cut) <= 1]
-        if near:
-            left.remove(min(near, key=lambda label: abs(label - cut)))
-    hits = len(labelled) - len(left)
-    return Score(hits, len(found) - hits, len(left))
-
-
-def dissolve_f1(found: Sequence[tuple[int, int]], labelled: Sequence[tuple[int, int]]) -> Score:
-    """A found dissolve [start, end) counts when it shares with a labelled one at least half of the longer one."""
-    left = list(labelled)
-    for start, end in found:
-        for label in left:
-            if 2 * (min(end, label[1]) - max(start, label[0])) >= max(end - start, label[1] - label[0]):
-                left.remove(label)
-                break
-    hits = len(labelled) - len(left)
-    return Score(hits, len(found) - hits, len(left))
 
 
 def _sample(planes: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -133,7 +87,9 @@ def histograms(picture: np.ndarray) -> np.ndarray:
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Jensen-Shannon divergence, in nats, of distributions along the last axis."""
+    """Jensen-Shannon divergence, in nats, of distributions along the last axis. CDC (TCVC 2021) is its mean: over frames so
+    many apart, over `CDC_STEPS`, over channels.
+    """
     middle = (p + q) / 2
     return (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2
 
