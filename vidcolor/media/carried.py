@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 import av
 from av.sidedata.sidedata import SideDataContainer
+
+from vidcolor.media.filtering import through
 
 CARRIED = {
     "A53_CC": "closed captions (CEA-608 or 708)",
@@ -29,27 +32,16 @@ def lost(kinds: frozenset[str], encoder: str) -> list[str]:
     return [CARRIED[kind] for kind in sorted(kinds - _WRITTEN.get(encoder, frozenset()))]
 
 
-def successor(pix_fmt: str) -> Callable[[av.VideoFrame], av.VideoFrame]:
-    """A function that makes, of a decoded frame, one in `pix_fmt` with the same side data, whose planes can be written."""
-    graphs: dict[tuple[str, int, int], av.filter.Graph] = {}
+def successor(pix_fmt: str, time_base: Fraction) -> Callable[[av.VideoFrame], av.VideoFrame]:
+    """A function that makes, of a decoded frame, one in `pix_fmt` with the same side data, whose planes can be written.
+
+    Args:
+        time_base: of the decoded frames.
+    """
+    copied = through(time_base, ("format", pix_fmt), ("copy",))
 
     def make(frame: av.VideoFrame) -> av.VideoFrame:
-        kind = frame.format.name, frame.width, frame.height
-        if kind not in graphs:
-            graph = graphs[kind] = av.filter.Graph()
-            steps = (
-                graph.add_buffer(
-                    width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-                ),
-                graph.add("format", pix_fmt),
-                graph.add("copy"),
-                graph.add("buffersink"),
-            )
-            for step, following in zip(steps, steps[1:], strict=False):
-                step.link_to(following)
-            graph.configure()
-        graphs[kind].push(frame)
-        made = graphs[kind].pull()
+        made = copied(frame)
         made.pict_type = 0  # else encoders make each frame what it was in the source: I, P or B
         return made
 

@@ -13,6 +13,7 @@ import numpy as np
 from vidcolor.color.yuv import MATRICES, YuvFormat, chroma_to_code, luma_to_code, rgb_to_yuv
 from vidcolor.media.carried import carried
 from vidcolor.media.color_tags import is_rgb
+from vidcolor.media.filtering import through
 from vidcolor.media.probe import FilmInfo
 
 _FULL = 2  # AVCOL_RANGE_JPEG
@@ -62,21 +63,7 @@ def frame_copier(time_base: Fraction) -> Callable[[av.VideoFrame], av.VideoFrame
     A decoder leaves what is damaged as it finds it in the memory that it is given, and is given that of frames which
     nobody keeps any more: if nobody ever keeps one, that is always the same.
     """
-    graphs: dict[tuple[str, int, int], av.filter.Graph] = {}
-
-    def copied(frame: av.VideoFrame) -> av.VideoFrame:
-        kind = frame.format.name, frame.width, frame.height
-        if kind not in graphs:
-            graph = graphs[kind] = av.filter.Graph()
-            source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=time_base)
-            copy, sink = graph.add("copy"), graph.add("buffersink")
-            source.link_to(copy)
-            copy.link_to(sink)
-            graph.configure()
-        graphs[kind].push(frame)
-        return graphs[kind].pull()
-
-    return copied
+    return through(time_base, ("copy",))
 
 
 def luma_reader(info: FilmInfo) -> Callable[[av.VideoFrame], np.ndarray]:

@@ -15,6 +15,7 @@ from av.codec.context import Flags
 
 from vidcolor.errors import MediaError
 from vidcolor.media.carried import successor
+from vidcolor.media.filtering import through
 from vidcolor.media.formats import Encoding
 from vidcolor.media.hdr import hdr_parameters
 from vidcolor.media.probe import FilmInfo, matrix_code
@@ -62,8 +63,8 @@ class ChunkWriter:
         except (av.error.FFmpegError, ValueError) as error:
             self._abandon()
             raise self._refusal(error) from error
-        self._succeed = successor(encoding.pix_fmt)
-        self._fields = _field_setter(info, encoding) if info.interlaced else None
+        self._succeed = successor(encoding.pix_fmt, info.time_base)
+        self._fields = _field_setter(info) if info.interlaced else None
 
     @property
     def _context(self) -> av.VideoCodecContext:
@@ -221,21 +222,13 @@ def _encoder_options(encoding: Encoding, info: FilmInfo, threads: int) -> dict[s
     return options
 
 
-def _field_setter(info: FilmInfo, encoding: Encoding) -> Callable[[av.VideoFrame], av.VideoFrame]:
+def _field_setter(info: FilmInfo) -> Callable[[av.VideoFrame], av.VideoFrame]:
     """A function that marks frames as interlaced, with their field order; FFmpeg's filter, because PyAV cannot."""
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=info.width, height=info.height, format=av.VideoFormat(encoding.pix_fmt), time_base=info.time_base
-    )
-    fields, sink = graph.add("setfield", info.field_order), graph.add("buffersink")
-    source.link_to(fields)
-    fields.link_to(sink)
-    graph.configure()
+    marked = through(info.time_base, ("setfield", info.field_order))
 
     def mark(frame: av.VideoFrame) -> av.VideoFrame:
-        graph.push(frame)
-        marked = graph.pull()
-        marked.time_base = info.time_base
-        return marked
+        made = marked(frame)
+        made.time_base = info.time_base
+        return made
 
     return mark
