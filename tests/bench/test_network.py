@@ -208,3 +208,14 @@ def test_bench_check_compares_with_float32():
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     rows = json.loads(done.stdout)["rows"]
     assert rows[0]["precision"] == "fp32" and rows[0]["psnr_db"] > 60 and all(row["holds"] for row in rows)
+
+
+def test_bench_says_the_size_that_it_measures():
+    """`lite` takes sides that are multiples of 16."""
+    command = [sys.executable, "-m", "vidcolor", "bench", "--backend", "openvino", "--res", "40"]
+    timed, compared = (
+        subprocess.run([*command, *more], capture_output=True, text=True, check=True).stdout
+        for more in (["--repeats", "1"], ["--check"])
+    )
+    assert timed.startswith(f"lite at 48×48, {find_spec('lite').gflop_144 / 9:.3g} GFLOP")
+    assert compared.startswith("lite at 48×48 against")

@@ -148,7 +148,8 @@ def _network(
     from vidcolor.models.registry import find_spec
 
     spec, batches, machine = find_spec(choose_model(model).name), _numbers(batch), device_words()
-    pictures = _divided(calibrate, input_side(spec, res))
+    side = input_side(spec, res)
+    pictures = _divided(calibrate, side)
     with subject(spec, weights) as (found, random):
         if random:
             _say(f"{spec.name} has no trained weights: timed with random ones, which take the same time")
@@ -172,7 +173,7 @@ def _network(
         return
     out = console()
     out.print(
-        f"{spec.name} at {res}×{res}, {spec.gflop_144 * (res / 144) ** 2:.3g} GFLOP a picture; {machine}",
+        f"{spec.name} at {side}×{side}, {spec.gflop_144 * (side / 144) ** 2:.3g} GFLOP a picture; {machine}",
         soft_wrap=True,
     )
     header, rows, verdict = network_tables(timings)
@@ -201,7 +202,8 @@ def _check(
     from vidcolor.models.registry import find_spec
 
     spec = find_spec(choose_model(model).name)
-    pictures = _divided(calibrate, input_side(spec, res))
+    side = input_side(spec, res)
+    pictures = _divided(calibrate, side)
     with subject(spec, weights) as (found, random):
         if random:
             _say(f"{spec.name} has no trained weights: compared with random ones, whose colours mean nothing")
@@ -240,7 +242,7 @@ def _check(
         ]
         header = ("backend", "precision", "max |Δab|", "mean |Δab|", "PSNR, dB", "wanted", "holds")
         compared_on = NOISE if pictures is None else pictures.words()
-        console().print(f"{spec.name} at {res}×{res} against float32, on {compared_on}", soft_wrap=True)
+        console().print(f"{spec.name} at {side}×{side} against float32, on {compared_on}", soft_wrap=True)
         console().print(table(header, rows))
     raise click.exceptions.Exit(0 if all(r.holds for r in results) else 1)
 
