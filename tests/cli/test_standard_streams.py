@@ -80,6 +80,17 @@ def test_output_that_nobody_reads_ends_the_command_without_a_word(arguments, fil
     assert process.communicate()[1] == "" and process.returncode == 141
 
 
+def test_a_film_whose_events_nobody_reads_on_ends_without_a_word(film, tmp_path):
+    process = started(("run", "film", "-o", "out.mkv", "--json", "-q"), film, tmp_path, stdout=-1, stderr=-1)
+    assert process.stdout.readline().startswith(b'{"type": "plan"')
+    process.stdout.close()
+    try:
+        process.wait(60)
+    finally:
+        process.kill()
+    assert process.returncode == 141 and process.stderr.read() == b"" and not (tmp_path / "out.mkv").exists()
+
+
 @pytest.mark.parametrize("surroundings", [{}, {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}], ids=["named", "locale"])
 def test_what_an_encoding_lacks_is_written_otherwise(surroundings, film, tmp_path):
     ascii_alone = {**os.environ, "LC_ALL": "C", **(surroundings or {"PYTHONIOENCODING": "ascii"})}

@@ -18,19 +18,21 @@ class Output(io.TextIOWrapper):
     def write(self, text: str) -> int:
         try:
             return super().write(text)
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise _told(error) from error
 
     def flush(self) -> None:
         try:
             super().flush()
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise _told(error) from error
 
 
-def _told(error: OSError) -> Exception:
-    if isinstance(error, BrokenPipeError):
-        return error
+def _told(error: OSError) -> VidcolorError:
     why = "it is closed" if error.errno == errno.EBADF else error.strerror
     return VidcolorError("cannot write to standard output", why, "Send it to another place.")
 
