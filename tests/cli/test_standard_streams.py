@@ -71,6 +71,17 @@ def test_a_film_is_made_where_nothing_can_be_printed(closed, film, tmp_path):
     assert subprocess.check_output([*shown, tmp_path / "out.mkv"], text=True).strip(", \n") == "6"
 
 
+@pytest.mark.parametrize("kind", ["full", "not read"])
+def test_messages_that_go_nowhere_cost_no_film(kind, film, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open("/dev/full", "w") if kind == "full" else open(writer, "w", closefd=False) as place:
+        made = started(("run", "film", "-o", "out.mkv"), film, tmp_path, stderr=place, stdout=subprocess.DEVNULL)
+        refused = started(("run", "film", "-o", "out.mkv", "--res", "1"), film, tmp_path, stderr=place)
+        assert made.wait() == 0 and (tmp_path / "out.mkv").exists() and refused.wait() == 2
+    os.close(writer)
+
+
 @pytest.mark.parametrize("arguments", [("shots", "film", "--csv"), ("models", "--json"), ("models",)], ids=" ".join)
 def test_output_that_nobody_reads_ends_the_command_without_a_word(arguments, film, tmp_path):
     reader, writer = os.pipe()

@@ -8,6 +8,7 @@ import fcntl
 import io
 import os
 import sys
+from contextlib import suppress
 
 from vidcolor.errors import UsageError, VidcolorError
 
@@ -32,6 +33,19 @@ class Output(io.TextIOWrapper):
             raise _told(error) from error
 
 
+class Messages(io.TextIOWrapper):
+    """Standard error; what it does not take goes nowhere: no film is lost because nobody can be told of it."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
 def _told(error: OSError) -> VidcolorError:
     why = "it is closed" if error.errno == errno.EBADF else error.strerror
     return VidcolorError("cannot write to standard output", why, "Send it to another place.")
@@ -41,7 +55,7 @@ def set_up() -> None:
     """Make both fit for use, also where the shell closed them.
 
     Libraries print there whatever it is: so their numbers are kept from files that are opened later. What is written to a
-    closed standard output then fails; errors go nowhere.
+    closed standard output then fails; what standard error does not take goes nowhere.
     """
     for number, stream, mode in ((1, sys.stdout, os.O_RDONLY), (2, sys.stderr, os.O_WRONLY)):
         if stream is None:
@@ -50,8 +64,10 @@ def set_up() -> None:
                 os.dup2(held, number)
                 os.close(held)
             os.set_inheritable(number, True)
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)
+    if sys.stderr is sys.__stderr__:
+        encoding = sys.stderr.encoding if sys.stderr else "utf-8"
+        out = open(2, "wb", closefd=False)
+        sys.stderr = Messages(out, encoding=encoding, errors="backslashreplace", line_buffering=True)
     if sys.stdout is sys.__stdout__:  # and no test's
         encoding, errors = (sys.stdout.encoding, sys.stdout.errors) if sys.stdout else ("utf-8", "strict")
         if errors == "strict" or (errors == "surrogateescape" and codecs.lookup(encoding).name != "utf-8"):
