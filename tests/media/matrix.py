@@ -69,6 +69,7 @@ FILMS: dict[str, tuple[str, ...]] = {
     "odd.mkv": _film("-vf", "scale=35:27", "-c:v", "ffv1", "-pix_fmt", "yuv420p", seconds="0.3"),
     "tiny.mkv": _film("-vf", "scale=2:2", "-c:v", "ffv1", "-pix_fmt", "yuv420p", seconds="0.2"),
     "single_pixel.mkv": _film("-vf", "scale=1:1", "-c:v", "ffv1", "-pix_fmt", "gray", seconds="0.2"),
+    "few_pixels.mkv": _film("-vf", "scale=3:5", "-c:v", "png", "-pix_fmt", "gray", seconds="0.2"),
     "wide_8192.mkv": _film("-vf", "scale=8192:32", *X264, seconds="0.2"),
     "high_8192.mp4": _film("-vf", "scale=32:8192", *X264, seconds="0.2"),
     "nine_to_one.mp4": _film("-vf", "scale=288:32", *X264, seconds="0.4"),

@@ -13,7 +13,10 @@ from vidcolor.film.run import colour_film
 from vidcolor.film.verify import verify
 
 # In every run of the tests; the others are run by `make long`.
-SAMPLE = ["single_pixel.mkv", "tiny.mkv", "odd.mkv", "wide_8192.mkv", "high_8192.mp4", "nine_to_one.mp4", "h264_aac.ts"]
+SAMPLE = [
+    *("single_pixel.mkv", "few_pixels.mkv", "tiny.mkv", "odd.mkv"),
+    *("wide_8192.mkv", "high_8192.mp4", "nine_to_one.mp4", "h264_aac.ts"),
+]
 REST = [name for name in (*MATRIX, *BUILT) if name not in SAMPLE]
 LOSSY = ["bframes.mp4", "late_start.mp4", "hevc10.mkv", "palette.gif", "h264_aac.ts", "two_videos.mkv"]
 

@@ -216,6 +216,8 @@ def _encoder_options(encoding: Encoding, info: FilmInfo, threads: int) -> dict[s
         options["svtav1-params"] = f"lp={threads}"
     elif encoding.encoder == "ffv1" and min(info.width, info.height) >= 64 and not (info.width % 2 or info.height % 2):
         options["slices"] = "4"  # else by the number of threads
+    elif encoding.encoder == "ffv1" and min(info.width, info.height) < 16 and info.width <= 352 and info.height <= 288:
+        options["slices"] = "1"  # by itself FFmpeg divides even a few lines, and refuses what cannot be divided
     if hdr := hdr_parameters(encoding.encoder, info.hdr):
         name = _PARAMETERS[encoding.encoder]
         options[name] = ":".join(filter(None, (options.get(name), hdr)))
