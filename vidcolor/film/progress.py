@@ -8,6 +8,7 @@ from vidcolor.errors import MediaError
 from vidcolor.film.events import Report, warning_event
 from vidcolor.film.plan import Plan
 from vidcolor.media.carried import lost
+from vidcolor.media.damage import seconds
 from vidcolor.media.source import LumaFrame
 
 PROGRESS_SECONDS = 0.25  # between two progress events
@@ -24,16 +25,17 @@ class Progress:
         """Of the next frame in the film; to be set where others before it are done already."""
         self.made = 0
         self._coloured = False
+        self._mixed = False  # that not all frames are interlaced, or none, was told
         self._said: list[str] = []  # what is lost, and was told
         self._started = self._shown = time.monotonic()
 
     def __call__(self, frame: LumaFrame, begins_shot: bool) -> None:
         source = self.plan.info.path
         if self.made == 0 or begins_shot:
-            seconds = float((frame.pts - self.plan.info.start_pts) * self.plan.info.time_base)
+            begins = seconds(frame.pts - self.plan.info.start_pts, self.plan.info)
             kind = "cut" if begins_shot else "start"
             self.report(
-                {"type": "shot", "input": str(source), "start_frame": self.number, "start_time": seconds, "kind": kind}
+                {"type": "shot", "input": str(source), "start_frame": self.number, "start_time": begins, "kind": kind}
             )
         if not self._coloured and self.made < LOOK_FOR_COLOUR and frame.carries_colour():
             self._coloured = True
@@ -42,6 +44,9 @@ class Progress:
             self._said += unsaid
             why = f"{self.plan.encoding.encoder} does not write what comes with the pictures"
             self.report(warning_event(source, f"{why}: {', '.join(unsaid)}"))
+        if not self._mixed and self._is_mixed(frame):
+            self._mixed = True
+            self.report(warning_event(source, self._of_mixed(frame)))
         self.number += 1
         self.frames += 1
         self.made += 1
@@ -51,6 +56,20 @@ class Progress:
             )
         if time.monotonic() - self._shown >= PROGRESS_SECONDS:
             self.show()
+
+    def _is_mixed(self, frame: LumaFrame) -> bool:
+        """Whether a frame is interlaced where the film's first is not, or the other way round."""
+        info = self.plan.info
+        told = info.frames_flagged or not info.interlaced  # by the frames, not by the container alone
+        return told and not info.deinterlace and not frame.corrupt and frame.interlaced != info.interlaced
+
+    def _of_mixed(self, frame: LumaFrame) -> str:
+        info = self.plan.info
+        at = f"at {seconds(frame.pts - info.start_pts, info):.3f} s a frame is"
+        if info.interlaced:
+            return f"{at} not interlaced, unlike the first: all are written as interlaced; no line is changed"
+        whole = "--deinterlace makes such frames whole"
+        return f"{at} interlaced, unlike the first: none is written as interlaced; no line is changed; {whole}"
 
     def show(self) -> None:
         self._shown = time.monotonic()
