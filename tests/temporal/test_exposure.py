@@ -33,6 +33,31 @@ def test_what_is_darker_stays_darker():
     assert (np.diff(exposed(codes, 1.35, BLACK).astype(int)) >= 0).all()
 
 
+def test_codes_are_multiplied_from_black_on():
+    codes = np.array([[0, 16, 116, 235]], np.uint8)
+    assert exposed(codes, 1.2, BLACK).tolist() == [[0, 16, 136, 255]]
+    assert exposed(codes, 0.8, BLACK).tolist() == [[3, 16, 96, 191]]
+
+
+@pytest.mark.parametrize(("gain", "evened"), [(0.9, True), (1.1, True), (0.997, False)])
+def test_a_frame_is_brought_to_the_mean_of_the_13_around_it(gain, evened):
+    """In logarithms, and above black. A quarter of the picture is too dark to tell; too little to be seen is left alone."""
+    light = np.repeat(shot(1, 1), 30, 0) * 0.8
+    light[..., : light.shape[2] // 4] = 1
+    light[15] *= gain
+    expected = np.ones(30)
+    if evened:
+        expected[9:22] = gain ** (1 / 13)
+        expected[15] = gain ** (1 / 13 - 1)
+    assert factors(luma(BLACK + light)) == pytest.approx(expected, abs=0.003 * evened)
+
+
+def test_what_is_too_dark_to_tell_is_left_alone():
+    film = np.full((20, 72, 96), BLACK + 1, np.uint8)
+    film[10] += 2
+    assert (factors(film) == 1).all()
+
+
 def test_flicker_is_evened_out():
     still = raised(np.repeat(shot(1, 1), 60, 0))
     film = luma(BLACK + flicker(still - BLACK, 3, 0.08))
