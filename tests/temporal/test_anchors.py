@@ -1,11 +1,15 @@
 """What stays in a shot keeps its colour, and nothing else is touched by that."""
 
+import math
+
 import numpy as np
 import pytest
 from scenes import dissolve, luma, plain_ab, shot, to_and_fro
 from test_window import smoothed
 
 from vidcolor.temporal.anchors import Anchors
+from vidcolor.temporal.keys import KeyFrames
+from vidcolor.temporal.motion import MotionWindow
 
 
 def gliding(frames, start, end):
@@ -68,3 +72,35 @@ def test_beyond_its_reach_an_anchor_holds_nothing():
     ab = np.concatenate((plain_ab(20, 12, 10), plain_ab(frames - 20, 4, 10)))
     late = smoothed(film, ab)[Anchors.REACH + 60 :, 0]
     assert np.abs(late - 4).max() < 0.01
+
+
+def anchors_of(kept, strength=1.0):
+    """Those that frames of one still picture become, of colour (10, 0); an anchor as near as 20 frames does not count."""
+    motion, picture = MotionWindow(), luma(shot(1, 1))[0]
+    for n in range(300):
+        motion.add(picture, cut=n == 0)
+    anchors = Anchors(motion, KeyFrames(motion), 20, strength)
+    for n in kept:
+        anchors.keep(n, np.full((36, 48, 4), (10, 0, 10, 0), np.float32))
+    return anchors
+
+
+@pytest.mark.parametrize("strength", [0.5, 1])
+@pytest.mark.parametrize(("unlike", "alike"), [(0, 1), (15, math.exp(-1 / 2)), (30, math.exp(-2))])
+@pytest.mark.parametrize("kept", [0, 8])
+def test_an_anchor_weighs_by_its_distance_and_by_how_like_its_colour_is(strength, unlike, alike, kept):
+    """The first frame of a shot 4 times as much as another; from 20 frames on more, from 52 to 192 all, until 256 less."""
+    anchors = anchors_of([kept], strength)
+    a, b = np.full((36, 48), 10, np.float32), np.full((36, 48), unlike, np.float32)
+    for distance, share in ((20, 0), (36, 0.5), (52, 1), (192, 1), (224, 0.5), (256, 0)):
+        seen = anchors.seen_from(kept + distance, a, b)
+        assert len(seen) == (share > 0)
+        for there_a, there_b, weight in seen:
+            assert (there_a == 10).all() and (there_b == 0).all()
+            assert np.allclose(weight[4:-4, 4:-4], (4 if kept == 0 else 1) * strength * share * alike, rtol=1e-3)
+
+
+def test_of_a_shot_the_first_frame_and_the_last_four_kept_are_anchors():
+    own = np.full((36, 48), 10, np.float32)
+    seen = anchors_of(range(0, 60, 8)).seen_from(100, own, own * 0)
+    assert [round(float(weight[18, 24]), 3) for *_, weight in seen] == [4, 1, 1, 1, 0.75]

@@ -146,6 +146,28 @@ def test_half_strength_lies_between():
     assert full < half < none
 
 
+@pytest.mark.parametrize("strength", [0.25, 0.5, 1])
+def test_neighbours_weigh_as_much_as_the_strength_says(strength):
+    """Of a still picture, one key frame's answer is 1 more than all others. Five key frames on either side count, with
+    5/6, 4/6 … 1/6 of the strength: 5 times the strength in all."""
+    film = luma(shot(1, 1)).repeat(48, 0) + (np.arange(48) % 2).astype(np.uint8)[:, None, None]  # none is a copy
+    ab = plain_ab(48, 10, 0)
+    ab[20] += 1
+    result = smoothed(film, ab, strength)[20, 0]
+    assert result == pytest.approx(10 + 1 / (1 + 5 * strength), abs=0.05)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1])
+def test_a_frames_own_answer_weighs_what_the_strength_leaves(strength):
+    """A quarter of the picture is another in every frame, so every frame is asked; the rest is still."""
+    film = luma(shot(1, 1)).repeat(40, 0)
+    film[..., 72:] = luma(np.stack([texture(n, (72, 24)) for n in range(40)]))
+    ab = plain_ab(40, 10, 0)
+    ab[np.arange(40) % PACE != 0, 0] = 13
+    result = smoothed(film, ab, strength)[18, 0, 8:-8, 4:20]  # from frames 16 and 20, and its own
+    assert result == pytest.approx((2 * strength * 10 + (1 - strength) * 13) / (1 + strength), abs=0.1)
+
+
 @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
 def test_other_strengths_are_refused(strength):
     with pytest.raises(UsageError, match="from 0"):
