@@ -83,7 +83,7 @@ class CutDetector:
         around = range(max(1, n - NEIGHBOURS), min(n + NEIGHBOURS + 1, self._count))
         leader = [m for m in around if self._is_leader(m - 1) and self._is_leader(m)] if self._bounds_leader(n) else []
         usual = sorted(0 if m in leader else self._change(m) for m in around if m != n)
-        return not usual or self._change(n) > TIMES_USUAL * usual[len(usual) * 3 // 4]
+        return self._change(n) > TIMES_USUAL * usual[len(usual) * 3 // 4]
 
     def _bounds_leader(self, n: int) -> bool:
         """Whether worn leader begins or ends at a frame."""

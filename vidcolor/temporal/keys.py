@@ -65,8 +65,7 @@ class KeyFrames:
     def _needed(self, n: int) -> bool:
         if self.is_key(n):
             return self.copied(n) is None
-        sides = self.sides(n)
-        best = np.maximum.reduce([link.trust for _, link in sides]) if sides else np.zeros(1)
+        best = np.maximum.reduce([link.trust for _, link in self.sides(n)])
         return float((best >= TRUSTED).mean()) < LEAST_KNOWN
 
     def is_key(self, n: int) -> bool:
@@ -95,7 +94,7 @@ class KeyFrames:
         return before if same else None
 
     def sides(self, n: int) -> list[tuple[int, Link]]:
-        """Up to two frames from which frame n may take its colours, and the links to them, trusted as far as luma agrees."""
+        """One or two frames that frame n, if no key, may take its colours from; links to them, trusted as luma agrees."""
         if n not in self._sides:
             self._sides[n] = [(other, self.agreeing(n, other)) for other in self._others(n)]
         return self._sides[n]
