@@ -38,11 +38,12 @@ class Estimate:
     seconds: float | None  # of work; None where only its size was looked at
     chunk_bytes: int
     output_bytes: int
+    same: bool = False  # the chunks, of pictures, become the output: in one file system they are only given their names
 
     @property
     def peak_bytes(self) -> int:
-        """Of chunks and output together, when they are being joined."""
-        return self.chunk_bytes + self.output_bytes
+        """Of chunks and output together, when they are being joined, in one file system."""
+        return self.chunk_bytes + (0 if self.same else self.output_bytes)
 
 
 def estimate(plan: Plan, backend: Backend) -> Estimate | None:
@@ -64,8 +65,8 @@ def estimate(plan: Plan, backend: Backend) -> Estimate | None:
 
 
 def _of_chunks(plan: Plan, chunk_bytes: int, seconds: float | None) -> Estimate:
-    if plan.encoding.pictures:  # in the end they are given their names, not written again
-        return Estimate(seconds, 0, chunk_bytes)
+    if plan.encoding.pictures:
+        return Estimate(seconds, chunk_bytes, chunk_bytes, same=True)
     places = [(span.first_pts, span.end_pts) for span in _spans(plan)]
     return Estimate(seconds, chunk_bytes, chunk_bytes + bytes_beside(plan.info, places, plan.seconds))
 
@@ -125,7 +126,8 @@ def _short_of(place: WorkPlace, needed: Estimate, done: int) -> Iterator[tuple[P
     chunks, output = max(0, needed.chunk_bytes - done), needed.output_bytes
     work, target = place.folder.parent, place.target.parent
     together = work.stat().st_dev == target.stat().st_dev
-    for folder, size in [(target, chunks + output)] if together else [(work, chunks), (target, output)]:
+    both = chunks if needed.same else chunks + output
+    for folder, size in [(target, both)] if together else [(work, chunks), (target, output)]:
         if free_bytes(folder) < size:
             yield folder, size
 
