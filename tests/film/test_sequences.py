@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import tifffile
 from vidcolor.config import RunOptions, WorkOptions
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.film.run import colour_film
+from vidcolor.media.marks import SHORT, with_fields
 
 BT601 = (0.299, 0.587, 0.114)  # of pictures of less than 720 lines
 FRAMES = 30
@@ -190,6 +192,26 @@ def test_dpx_of_film_density_is_refused(transfer, scans, tmp_path):
     with pytest.raises(MediaError, match="f3.dpx.*film density"):
         colour(tmp_path, tmp_path / "out.mkv")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["f1.dpx", "f2.dpx", "f3.dpx"]
+
+
+ODD = {
+    "in tiles": {322: 64},
+    "floating point": {339: 3},
+    "count from white": {258: 12, 262: 0},
+    "as JPEG": {259: 7},
+}  # values of TIFF's fields
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_tiff_of_which_ffmpeg_makes_black_or_wrong_pictures_is_refused(kind, scans, tmp_path):
+    data = (scans / "scan.000098.tif").read_bytes()
+    for n in (1, 2):
+        (tmp_path / f"f{n}.tif").write_bytes(data)
+    fields = {tag: (SHORT, struct.pack("<H", value)) for tag, value in ODD[kind].items()}
+    (tmp_path / "f3.tif").write_bytes(with_fields(data, fields))
+    with pytest.raises(MediaError, match=f"f3.tif.*{kind}.*strips"):
+        colour(tmp_path, tmp_path / "out.mkv")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["f1.tif", "f2.tif", "f3.tif"]
 
 
 @pytest.fixture

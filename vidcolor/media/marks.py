@@ -104,6 +104,17 @@ def field_values(tiff: bytes, tags: Collection[int]) -> dict[int, tuple[int, byt
     return values
 
 
+def first_numbers(tiff: bytes, tags: Collection[int]) -> dict[int, int]:
+    """The first number in those fields of the first directory that are among `tags` and hold numbers of 16 bits.
+
+    Raises:
+        ValueError: it has no directory that can be read.
+    """
+    order, *_ = first_directory(tiff)
+    fields = field_values(tiff, tags).items()
+    return {tag: struct.unpack_from(f"{order}H", value)[0] for tag, (kind, value) in fields if kind == SHORT}
+
+
 def first_directory(tiff: bytes) -> tuple[str, dict[int, int], int]:
     """Byte order as `struct` has it, the place of each field by its tag, and the place of the next directory (0: none).
 

@@ -12,6 +12,7 @@ import av
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.media.address import Address, Source
 from vidcolor.media.color_tags import UNSPECIFIED
+from vidcolor.media.marks import first_directory, first_numbers
 from vidcolor.media.opening import film_url
 from vidcolor.media.probe import FilmInfo, probe
 from vidcolor.media.sequences import Sequence, find_sequence, is_pattern, sequence_in
@@ -20,6 +21,8 @@ from vidcolor.media.source import FilmSource
 # SMPTE ST 268-1: where a DPX file says what its codes mean, and which of that is film density instead of video.
 _TRANSFER = 801
 _DENSITY = {1: "printing density", 3: "logarithmic"}
+# TIFF 6.0: BitsPerSample, Compression, PhotometricInterpretation, TileWidth, SampleFormat
+_BITS, _COMPRESSION, _MEANING, _TILES, _SAMPLES = 258, 259, 262, 322, 339
 
 
 def read_film(source: Source, rate: Fraction | None, max_pixels: int, protocols: tuple[str, ...] = ()) -> FilmInfo:
@@ -47,7 +50,7 @@ def read_film(source: Source, rate: Fraction | None, max_pixels: int, protocols:
 
 def _probe_sequence(sequence: Sequence, rate: Fraction, max_pixels: int) -> FilmInfo:
     first = sequence.file(sequence.numbers[0])
-    _check_density(first, _read(first))
+    _check_meaning(first, _read(first))
     info = probe(sequence.pattern, lambda _: _open(first, rate), max_pixels)
     length = sequence.numbers[-1] - sequence.numbers[0] + 1
     tags, form = replace(info.tags, range=2), replace(info.format, full_range=True)
@@ -77,18 +80,40 @@ def _read(picture: Path) -> bytes:
         raise MediaError(f"cannot read {picture}", error.strerror or str(error)) from error
 
 
-def _check_density(picture: Path, data: bytes) -> None:
-    """Refuse DPX whose codes are film density: its luma is no luma, and colour made from it would be wrong.
+def _check_meaning(picture: Path, data: bytes) -> None:
+    """Refuse DPX whose codes are film density, for its luma is no luma, and TIFF of which FFmpeg makes black or wrong
+    pictures without a word.
 
     Raises:
         MediaError: it is such a file.
     """
+    if data[:2] in (b"II", b"MM") and (fault := _misread(data)):
+        next_step = "Save it in strips, with 8 or 16 bits a sample, without compression."
+        raise MediaError(f"cannot read {picture}", f"{fault}, which FFmpeg does not read", next_step)
     if data[:4] in (b"SDPX", b"XPDS") and len(data) > _TRANSFER and data[_TRANSFER] in _DENSITY:
         raise MediaError(
             f"cannot read {picture}",
             f"its header says that its codes are film density ({_DENSITY[data[_TRANSFER]]}), not video",
             "Convert it first, for instance with: oiiotool --colorconvert KodakLog rec709 (OpenImageIO, OpenColorIO)",
         )
+
+
+def _misread(tiff: bytes) -> str:
+    """What of a TIFF file FFmpeg takes for something else; empty: nothing, or it is no file that FFmpeg opens."""
+    try:
+        places = first_directory(tiff)[1]
+        says = first_numbers(tiff, {_BITS, _COMPRESSION, _MEANING, _SAMPLES})
+    except ValueError:
+        return ""
+    bits, meaning = says.get(_BITS), says.get(_MEANING)
+    faults = {
+        "it is in tiles": _TILES in places,
+        "it is TIFF compressed as JPEG": says.get(_COMPRESSION) in (6, 7),
+        "its samples are floating point or have a sign": says.get(_SAMPLES, 1) != 1,
+        "it is CMYK of 16 bits": (meaning, bits) == (5, 16),
+        "its 12 bits count from white": (meaning, bits) == (0, 12),
+    }
+    return next((fault for fault, there in faults.items() if there), "")
 
 
 class SequenceSource(FilmSource):
@@ -117,7 +142,7 @@ class SequenceSource(FilmSource):
                 what = "its picture is empty" if number in there else f"picture {number} is not there"
                 self._failed.append((number - first, what))
                 continue
-            _check_density(sequence.file(number), data)
+            _check_meaning(sequence.file(number), data)
             packet = av.Packet(len(data))  # in FFmpeg's memory: its threads may free it while Python waits for them
             packet.update(data)
             packet.pts = packet.dts = number - first
