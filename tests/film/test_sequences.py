@@ -214,6 +214,17 @@ def test_tiff_of_which_ffmpeg_makes_black_or_wrong_pictures_is_refused(kind, sca
     assert sorted(p.name for p in tmp_path.iterdir()) == ["f1.tif", "f2.tif", "f3.tif"]
 
 
+@pytest.mark.parametrize("orientation", [2, 6])
+def test_pictures_that_are_to_be_turned_become_a_film_that_is(orientation, scans, tmp_path):
+    grey = cv2.imread(str(scans / "scan.000098.tif"), cv2.IMREAD_GRAYSCALE)
+    for n in (1, 2):
+        tifffile.imwrite(tmp_path / f"f{n}.tif", grey, metadata=None, extratags=[(274, 3, 1, orientation, True)])
+    colour(tmp_path, tmp_path / "out.mkv", codec="ffv1")
+    shown = ffmpeg("-i", tmp_path / "out.mkv", "-frames:v", "1", "-vf", "extractplanes=y", "-f", "rawvideo", "-")
+    upright = np.rot90(grey, -1) if orientation == 6 else grey[:, ::-1]
+    assert np.array_equal(np.frombuffer(shown, np.uint8).reshape(upright.shape), upright)
+
+
 @pytest.fixture
 def gappy(scans, tmp_path):
     """The scans without numbers 105 to 107, and with an empty 110."""

@@ -9,6 +9,7 @@ from fractions import Fraction
 import av
 
 _LAYOUT = "=20i2i"  # AVMasteringDisplayMetadata: ten rationals, two flags
+_EXIF = 31  # AV_FRAME_DATA_EXIF
 _ENCODERS = frozenset(["libx264", "libx265", "libsvtav1"])  # that write it into the stream
 _DYNAMIC = {
     "DYNAMIC_HDR_PLUS": "HDR10+",
@@ -44,11 +45,20 @@ class HdrMetadata:
 
 
 def side_data(frame: av.VideoFrame) -> dict[str, bytes]:
-    """What FFmpeg gives with a frame, by PyAV's names; nothing where one of them has none (the EXIF of a TIFF)."""
+    """What FFmpeg gives with a frame, by PyAV's names, but for EXIF."""
     try:
         return {data.type.name: bytes(data) for data in frame.side_data}
-    except ValueError:
-        return {}
+    except ValueError:  # PyAV has no name for EXIF, and then gives nothing
+        return {data.type.name: bytes(data) for data in _without_exif(frame).side_data}
+
+
+def _without_exif(frame: av.VideoFrame) -> av.VideoFrame:
+    graph = av.filter.Graph()
+    form = {"width": frame.width, "height": frame.height, "format": frame.format, "time_base": frame.time_base}
+    steps = graph.add_buffer(**form), graph.add("sidedata", f"mode=delete:type={_EXIF}"), graph.add("buffersink")
+    graph.link_nodes(*steps).configure()
+    graph.push(frame)
+    return graph.pull()
 
 
 def read_hdr(frame: av.VideoFrame) -> HdrMetadata | None:
