@@ -175,6 +175,37 @@ def test_alpha_of_a_webp_is_told_of(lossless, tmp_path):
     assert not losses(read_picture(tmp_path / "q.webp"), tmp_path / "out.webp")
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("pixels", [GREY, deep(GREY)], ids=["8", "16"])
+def test_tiff_that_counts_from_white_is_no_negative(pixels, order, tmp_path):
+    tifffile.imwrite(tmp_path / "p.tif", ~pixels, photometric="miniswhite", byteorder=order)
+    assert np.array_equal(read_picture(tmp_path / "p.tif").luma, pixels)
+
+
+@pytest.mark.parametrize("how", [{}, {"tile": (16, 16)}])
+def test_planes_of_sixteen_bits_are_refused_and_not_mixed_up(how, tmp_path):
+    planes = deep(np.ascontiguousarray(RGB.transpose(2, 0, 1)))
+    tifffile.imwrite(tmp_path / "p.tif", planes, photometric="rgb", planarconfig="separate", **how)
+    with pytest.raises(MediaError, match="planar.*interleaved"):
+        read_picture(tmp_path / "p.tif")
+
+
+def test_what_a_tiff_with_alpha_loses_of_its_samples_is_said(tmp_path):
+    path = tmp_path / "p.tif"
+    grey_and_alpha = np.dstack([deep(GREY), deep(255 - GREY)])
+    tifffile.imwrite(path, grey_and_alpha, photometric="minisblack", planarconfig="contig", extrasamples=["unassalpha"])
+    assert any("8 are kept" in what for what in losses(read_picture(path), path))
+    tifffile.imwrite(path, np.dstack([RGB, 255 - GREY]), photometric="rgb", extrasamples=["unassalpha"])
+    assert any("darker" in what for what in losses(read_picture(path), path))
+
+
+@pytest.mark.parametrize("pixels", [GREY.astype(np.float16), np.dstack([RGB, RGB])], ids=["half", "six channels"])
+def test_tiff_that_cannot_be_read_is_not_called_no_picture(pixels, tmp_path):
+    tifffile.imwrite(tmp_path / "p.tif", pixels, photometric="minisblack" if pixels.ndim == 2 else "rgb")
+    with pytest.raises(MediaError, match="TIFF of a kind"):
+        read_picture(tmp_path / "p.tif")
+
+
 def test_sixteen_bits_do_not_go_into_jpeg(tmp_path):
     picture = read_picture(save(tmp_path / "p.png", deep(GREY)))
     with pytest.raises(UsageError, match="16-bit"):

@@ -17,13 +17,15 @@ from vidcolor.errors import MediaError, UsageError
 from vidcolor.files import write_whole
 from vidcolor.media import density
 from vidcolor.media.luma import luma_of_rgb
-from vidcolor.media.marks import first_directory
+from vidcolor.media.marks import first_directory, first_numbers
 from vidcolor.media.picture_labels import EXIF, FORMS, ICC, XMP, XMP_IN_JPEG, Fitted, Labels, fit, read_labels
 from vidcolor.media.probe import check_size
 
 PICTURE_SUFFIXES = frozenset(FORMS)
 _SIXTEEN_BITS = ("PNG", "TIFF")
 _ORIENTATION = 0x0112  # EXIF tag
+_TIFF = (b"II", b"MM")
+_BITS, _MEANING, _PLANES, _ALPHA = 258, 262, 284, 338  # TIFF 6.0: BitsPerSample, Photometric…, Planar…, ExtraSamples
 _JPEG = [
     cv2.IMWRITE_JPEG_QUALITY, 97,
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
@@ -87,8 +89,12 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     blocks = dict(zip(kinds, blocks, strict=True)) | labels.blocks
     metadata, dropped = _carried(blocks)
     _complete_density(labels, blocks.get(EXIF))
+    fields = _numbers(data) if pixels.dtype == np.uint8 else {}
     if labels.alpha:
-        dropped.append("the alpha channel (transparency) is dropped")
+        darker = pixels.ndim == 3 and fields.get(_ALPHA) == 2  # libtiff multiplies by it
+        dropped.append("the alpha channel (transparency) is dropped" + ": what it covers is darker" * darker)
+    if fields.get(_BITS) == 16:
+        dropped.append("of 16 bits a sample 8 are kept: OpenCV reads no more of a TIFF of this kind")
     return Picture(luma, coloured, data[12:16] == b"VP8L", metadata, labels, tuple(dropped))
 
 
@@ -117,16 +123,38 @@ def _decode(what: str, data: bytes) -> tuple[np.ndarray, list[int], list[bytes]]
     buffer = np.frombuffer(data, np.uint8)
     try:
         pixels, kinds, blocks = cv2.imdecodeWithMetadata(buffer, flags=flags)
-        pages = cv2.imdecodemulti(buffer, flags)[1] if data[:2] in (b"II", b"MM") else ()
+        pages = cv2.imdecodemulti(buffer, flags)[1] if data[:2] in _TIFF else ()
     except cv2.error as error:
         raise MediaError(what, f"it cannot be decoded ({error.err})", "Save it again as PNG or TIFF.") from error
+    if pixels is None and data[:2] in _TIFF:
+        next_step = "Save it again, grey or RGB, with 8 or 16 bits a sample."
+        raise MediaError(what, "it is TIFF of a kind that OpenCV does not read, or damaged", next_step)
     if pixels is None:
         raise MediaError(what, "it is no picture, or a damaged one", "Known are PNG, JPEG, TIFF and WebP.")
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise MediaError(what, f"its samples are {pixels.dtype}", "Save it with 8 or 16 bits a sample.")
+        next_step = "Save it with 8 or 16 bits a sample, without sign."
+        raise MediaError(what, f"its samples are {pixels.dtype}", next_step)
     if len(pages) > 1:
         raise MediaError(what, f"it has {len(pages)} pages", "Save each page as a file of its own.")
+    pixels = _as_meant(what, data, pixels)
     return pixels, [int(kind) for kind in kinds], [np.asarray(block).tobytes() for block in blocks]
+
+
+def _as_meant(what: str, data: bytes, pixels: np.ndarray) -> np.ndarray:
+    """What OpenCV read, which hands on a TIFF's samples of more than 8 bits as they lie in the file."""
+    fields = _numbers(data) if pixels.dtype == np.uint16 else {}
+    if pixels.ndim == 3 and fields.get(_PLANES) == 2:
+        why = "its channels of 16 bits lie one after the other (planar), and OpenCV mixes them up"
+        raise MediaError(what, why, "Save it with its channels pixel by pixel (interleaved), or as PNG.")
+    return ~pixels if fields.get(_MEANING) == 0 else pixels  # 0: it counts from white
+
+
+def _numbers(data: bytes) -> dict[int, int]:
+    """What a TIFF says of its samples; of another file, and of a BigTIFF, nothing."""
+    try:
+        return first_numbers(data, {_BITS, _MEANING, _PLANES, _ALPHA})
+    except ValueError:
+        return {}
 
 
 def _carried(blocks: dict[int, bytes]) -> tuple[tuple[tuple[int, bytes], ...], list[str]]:
