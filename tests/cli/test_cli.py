@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 import vidcolor
 
@@ -354,6 +355,12 @@ def test_a_picture_that_cannot_be_written_is_told_in_one_line_and_in_the_summary
     assert result.returncode == summary["exit_code"] == code
     assert words in summary["error"] and words in summary["films"][0]["error"]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_picture_that_opencv_cannot_read_is_told_in_one_line_alone(tmp_path):
+    tifffile.imwrite(tmp_path / "half.tif", np.zeros((20, 20), np.float16))
+    result = vidcolor_run("run", tmp_path / "half.tif")
+    assert result.returncode == 1 and result.stderr.splitlines() == [only_line(result)]
 
 
 def test_names_that_are_not_utf_8(short_film, tmp_path):

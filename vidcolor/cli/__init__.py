@@ -127,6 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
     state = {"verbose": False}
     streams.set_up()
     os.environ.setdefault("SVT_LOG", "1")  # its errors alone: SVT-AV1 writes to standard error by itself
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what it says of a picture is told by us, in one line
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's matrices are 3×3 here: more threads would only spin
     try:
         code = group.main(arguments, prog_name="vidcolor", standalone_mode=False, obj=state) or 0
