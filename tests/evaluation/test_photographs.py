@@ -6,6 +6,7 @@ import tarfile
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from synthetic import photograph
 
@@ -54,6 +55,13 @@ def test_lossless_pictures_come_out_as_they_are(data, handled):
     photograph = decode(data)
     assert photograph.handled == handled
     np.testing.assert_array_equal(photograph.rgb, RGB)
+
+
+def test_planes_of_16_bits_are_not_mixed_up():
+    file = io.BytesIO()
+    planes = np.ascontiguousarray(RGB.transpose(2, 0, 1)).astype(np.uint16) * 257
+    tifffile.imwrite(file, planes, photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(decode(file.getvalue()).rgb, RGB)
 
 
 def test_samples_of_16_bits_are_rounded():

@@ -94,9 +94,9 @@ def decode(data: bytes) -> Photograph | str:
     handled = []
     if raw.dtype == np.uint16:
         deep = cv2.imdecode(buffer, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)  # deep TIFFs are BGR whatever is asked
-        rgb = ((deep[..., ::-1].astype(np.uint32) * 255 + 32767) // 65535).astype(
-            np.uint8
-        )  # rounded; OpenCV drops the low byte
+        rounded = ((deep[..., ::-1].astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+        if np.median(cv2.absdiff(rounded, rgb)) <= 1:  # else OpenCV has mixed up planes that lie apart in a TIFF
+            rgb = rounded  # OpenCV drops the low byte
         handled.append("16-bit")
     if raw.ndim == 3 and raw.shape[2] == 4:
         if np.mean(raw[..., 3] < np.iinfo(raw.dtype).max) > MOST_TRANSPARENT:
