@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import ExifTags, Image
 
 from vidcolor.errors import MediaError, UsageError
 from vidcolor.media.marks import described
@@ -129,6 +129,20 @@ def test_a_photograph_keeps_its_own_description_and_all_else_in_its_exif(tmp_pat
                 0x010E: f"A street in Gruenau {WORDS}", 0x0110: "Box Brownie", 0x8769: 0, 0x8825: 0,
             }  # fmt: skip
             assert made.get_ifd(0x8769) == {0x9003: "1931:05:02 11:00:00"} and made.get_ifd(0x8825) == {1: "N"}
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_the_grey_preview_in_exif_is_dropped_and_said(suffix, tmp_path):
+    second = struct.pack("<HHHIHHI", 1, 0x0103, 3, 1, 6, 0, 0)  # Compression: JPEG
+    exif = b"Exif\0\0" + EXIF[:-4] + struct.pack("<I", len(EXIF)) + second
+    Image.fromarray(GREY).save(tmp_path / f"p{suffix}", exif=exif)
+    picture, output = read_picture(tmp_path / f"p{suffix}"), tmp_path / f"q{suffix}"
+    write_picture(output, coloured(picture.luma), picture, WORDS)
+    assert [what for what in losses(picture, output) if "preview" in what]
+    with Image.open(tmp_path / f"p{suffix}") as before, Image.open(output) as after:
+        assert before.getexif().get_ifd(ExifTags.IFD.IFD1) == {0x0103: 6}
+        assert after.getexif().get_ifd(ExifTags.IFD.IFD1) == {}
+    assert not losses(read_picture(output), output)
 
 
 @pytest.mark.parametrize("exif", [b"II", b"XX*\0\0\0\0\x08", b"II*\0\xff\0\0\0", b"MM\0*\0\0\0\x08\xff\xff", EXIF[:20]])

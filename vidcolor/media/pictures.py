@@ -164,6 +164,8 @@ def _carried(blocks: dict[int, bytes]) -> tuple[tuple[tuple[int, bytes], ...], l
         if kind == EXIF:
             try:
                 kept.append((kind, _upright(block)))
+                if first_directory(block)[2]:
+                    dropped.append("the preview inside the EXIF metadata is dropped: it has no colour")
             except ValueError as error:
                 dropped.append(f"the EXIF metadata are dropped: {error}")
         elif kind == XMP:
@@ -191,7 +193,7 @@ def _profile_fault(profile: bytes) -> str:
 
 
 def _upright(exif: bytes) -> bytes:
-    """EXIF with its orientation, which was applied, set to 1, and its resolution turned with the picture.
+    """EXIF with its orientation, which was applied, set to 1, its resolution turned with the picture, and no preview.
 
     Raises:
         ValueError: it cannot be read.
@@ -203,6 +205,9 @@ def _upright(exif: bytes) -> bytes:
         upright[x + 2 : x + 12], upright[y + 2 : y + 12] = exif[y + 2 : y + 12], exif[x + 2 : x + 12]
     if _ORIENTATION in places:
         struct.pack_into(f"{order}H", upright, places[_ORIENTATION] + 8, 1)
+    (directory,) = struct.unpack_from(f"{order}I", exif, 4)
+    (count,) = struct.unpack_from(f"{order}H", exif, directory)
+    struct.pack_into(f"{order}I", upright, directory + 2 + 12 * count, 0)  # that of the preview follows
     return bytes(upright)
 
 
