@@ -424,6 +424,23 @@ def test_the_python_api_colours_an_array(samples):
             vidcolor.colorize_image(other)
 
 
+FORKED = """
+import multiprocessing
+import signal
+import numpy as np
+import vidcolor
+
+grey = np.arange(48 * 48, dtype=np.uint8).reshape(48, 48)
+before = vidcolor.colorize_image(grey)
+with multiprocessing.get_context("fork").Pool(1, signal.alarm, [15]) as pool:
+    assert np.array_equal(pool.map(vidcolor.colorize_image, [grey])[0], before)
+"""
+
+
+def test_the_python_api_works_in_processes_that_are_forked():
+    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=20)
+
+
 @pytest.mark.parametrize("height", [288, 192])  # 192: 144×216 for the network, which is padded to 224
 def test_a_picture_and_its_mirror_image_have_the_same_colours(samples, height):
     import cv2

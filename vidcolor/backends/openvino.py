@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -90,6 +91,19 @@ def _compiled(
     except RuntimeError as error:
         raise BackendError(f"OpenVINO cannot compile {path.name}", str(error).strip().splitlines()[-1]) from error
     return compiled, core.get_property("CPU", properties.device.full_name).strip()
+
+
+_of_parents = []  # never freed: that would wait for threads
+
+
+def _compile_anew() -> None:
+    """In a forked process: the threads that run what its parent compiled are not there."""
+    global _compiled
+    _of_parents.append(_compiled)
+    _compiled = lru_cache(maxsize=4)(_compiled.__wrapped__)
+
+
+os.register_at_fork(after_in_child=_compile_anew)
 
 
 def _failure(error: RuntimeError) -> BackendError:
