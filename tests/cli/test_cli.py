@@ -17,6 +17,8 @@ import tifffile
 
 import vidcolor
 
+LITE = str(Path(vidcolor.__file__).parent / "weights" / "lite.onnx")
+
 
 def vidcolor_run(*arguments, cwd=None, env=None):
     return subprocess.run(
@@ -396,6 +398,8 @@ def test_numbers_out_of_range_are_usage_errors(arguments):
         ),
         (("run", "FILM", "--workdir", "FILM", "-o", "FILM.mp4"), "it is no folder"),
         (("run", "FILM", "--weights", "FILM.onnx", "-o", "FILM.mp4"), "FILM.onnx: there is no such file"),
+        (("run", "FILM", "--model", "resnet38-published", "-o", "FILM.mp4"), "--weights FILE.onnx"),
+        (("run", "FILM", "--model", "resnet38", "--weights", LITE, "-o", "FILM.mp4"), "Add --model lite"),
         (("shots", "FILM", "--max-pixels", "-5"), "--max-pixels -5 is out of range"),
         (("engines", "--all"), "--all means nothing without --prune"),
     ],

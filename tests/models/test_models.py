@@ -71,7 +71,7 @@ def test_an_unknown_model_is_refused_with_the_known_names():
 
 
 def test_a_model_without_weights_is_refused_with_the_remedy():
-    with pytest.raises(ModelError, match="--weights"):
+    with pytest.raises(UsageError, match="--weights"):
         find_weights(find_spec("resnet38-published"), None)
 
 
@@ -97,7 +97,7 @@ def test_weights_of_another_model_are_refused(tmp_path):
     copy = tmp_path / "lite.onnx"
     copy.write_bytes(b"")
     card_path(copy).write_text(json.dumps({"model": "other", "sha256": ""}))
-    with pytest.raises(ModelError, match="other"):
+    with pytest.raises(UsageError, match="other"):
         find_weights(find_spec("lite"), copy)
 
 

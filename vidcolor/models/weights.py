@@ -36,12 +36,11 @@ def find_weights(spec: ModelSpec, file: str | os.PathLike[str] | None) -> Weight
     """The weights to run `spec` with: the given ONNX file, or those that ship with the package.
 
     Raises:
-        UsageError: there is no such file.
-        ModelError: there are none, the card is missing or of another model, or the file is not the one that its card
-            describes.
+        UsageError: there is no such file, it is of another model, or none was given and none ships.
+        ModelError: the card is missing, or the file is not the one that its card describes.
     """
     if file is None and not is_shipped(spec):
-        raise ModelError(
+        raise UsageError(
             f"model '{spec.name}' has no trained weights in this package",
             "it is never run with random ones",
             "Give trained ones with --weights FILE.onnx, or use --model lite.",
@@ -59,7 +58,7 @@ def find_weights(spec: ModelSpec, file: str | os.PathLike[str] | None) -> Weight
             "Make both again with: vidcolor export",
         ) from error
     if named != spec.name:
-        raise ModelError(f"cannot use the weights {path}", f"they are of '{named}'", f"Add --model {named}.")
+        raise UsageError(f"cannot use the weights {path}", f"they are of '{named}'", f"Add --model {named}.")
     found = sha256(path)
     if found != stated:
         raise ModelError(
