@@ -8,6 +8,8 @@ from fractions import Fraction
 
 import av
 
+from vidcolor.media.filtering import through
+
 _LAYOUT = "=20i2i"  # AVMasteringDisplayMetadata: ten rationals, two flags
 _EXIF = 31  # AV_FRAME_DATA_EXIF
 _ENCODERS = frozenset(["libx264", "libx265", "libsvtav1"])  # that write it into the stream
@@ -49,16 +51,8 @@ def side_data(frame: av.VideoFrame) -> dict[str, bytes]:
     try:
         return {data.type.name: bytes(data) for data in frame.side_data}
     except ValueError:  # PyAV has no name for EXIF, and then gives nothing
-        return {data.type.name: bytes(data) for data in _without_exif(frame).side_data}
-
-
-def _without_exif(frame: av.VideoFrame) -> av.VideoFrame:
-    graph = av.filter.Graph()
-    form = {"width": frame.width, "height": frame.height, "format": frame.format, "time_base": frame.time_base}
-    steps = graph.add_buffer(**form), graph.add("sidedata", f"mode=delete:type={_EXIF}"), graph.add("buffersink")
-    graph.link_nodes(*steps).configure()
-    graph.push(frame)
-    return graph.pull()
+        rest = through(frame.time_base, ("sidedata", f"mode=delete:type={_EXIF}"))(frame)
+        return {data.type.name: bytes(data) for data in rest.side_data}
 
 
 def read_hdr(frame: av.VideoFrame) -> HdrMetadata | None:
