@@ -16,7 +16,7 @@ from vidcolor.temporal.motion import AFTER, BEFORE, MotionWindow, warp
 
 LEVELS = (2, 3, 4)  # trends over 4, 8 and 16 frames either way: the shorter see short dissolves, the longer slow ones
 STEADY = 1.1  # times the curvature, and
-NOISE = 2.0  # 8-bit codes beyond that: how large a trend must be to count,
+NOISE = np.float32([2, 2, 4])  # 8-bit codes beyond that, for each level: how large a trend must be to count,
 FAINT = 1.0  # instead of NOISE, next to frames where it counts so: a slow dissolve begins and ends faintly,
 ENDS = 8  # frames at most
 SPAN = 2 ** max(LEVELS)  # frames
@@ -80,8 +80,8 @@ class DissolveDetector:
     def _trend(self, n: int) -> tuple[bool, bool]:
         if n not in self._trends:
             trend, curvature = np.mean([self._change(m) for m in self._around(n, NEAR)], 0).T
-            beyond = (trend - STEADY * curvature).max()
-            self._trends[n] = bool(beyond > FAINT), bool(beyond > NOISE)
+            beyond = trend - STEADY * curvature
+            self._trends[n] = bool((beyond > FAINT).any()), bool((beyond > NOISE).any())
         return self._trends[n]
 
     def _change(self, n: int) -> np.ndarray:
