@@ -14,6 +14,7 @@ from vidcolor.config import RunOptions
 from vidcolor.errors import UsageError
 from vidcolor.film.run import colour_film
 from vidcolor.film.verify import verify
+from vidcolor.media.probe import probe
 
 CHAPTERS = """;FFMETADATA1
 title=A film
@@ -100,6 +101,43 @@ def test_a_piece_has_the_time_code_of_its_first_frame(rich, tmp_path):
     ffmpeg("-i", rich, "-map", "0:v", "-c", "copy", "-timecode", "01:00:00:00", source)
     piece = {"start": Fraction(1, 2), "end": Fraction(3, 2)}
     assert verify(source, colour(source, tmp_path / "out.mov", **piece), RunOptions(**piece)).conforms
+
+
+@pytest.fixture(scope="module")
+def early(rich):
+    """The same with one sound, 0.2 s of it before 0."""
+    path = rich.with_name("early.mkv")
+    before = ("-output_ts_offset", "-0.2", "-avoid_negative_ts", "disabled")
+    ffmpeg("-i", rich, "-map", "0:v", "-map", "0:a:0", "-map", "0:s", "-c", "copy", *before, path)
+    return path
+
+
+def packets(path, kind):
+    shown = ("-show_entries", "packet=pts_time", "-of", "csv=p=0")
+    command = ["ffprobe", "-v", "error", "-select_streams", kind, *shown, path]
+    times = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return sorted(float(time.strip(",")) for time in times)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_film_that_begins_before_0_is_moved_with_all_that_belongs_to_it(suffix, early, tmp_path):
+    output = colour(early, tmp_path / f"out{suffix}")
+    result = verify(early, output)
+    assert result.conforms, [finding for finding in result.findings if finding.differs]
+    assert packets(output, "v")[0] == 0 and len(packets(output, "v")) == 40
+    begins = probe(early).start_pts * probe(early).time_base
+    second = probe(output).chapters[1]
+    assert begins < 0 and (second.title, second.start) == ("Two", Fraction(4, 5) - begins)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_piece_of_a_film_that_begins_before_0_has_its_sound(suffix, early, tmp_path):
+    piece = {"start": Fraction(1, 2), "end": Fraction(3, 2)}
+    output = colour(early, tmp_path / f"out{suffix}", **piece)
+    assert verify(early, output, RunOptions(**piece)).conforms
+    sound, film = packets(output, "a"), packets(output, "v")
+    assert 0 <= film[0] < 0.05 and len(film) == 24
+    assert abs(sound[0]) < 0.05 and abs(sound[-1] - 1) < 0.05
 
 
 def test_a_pause_that_the_source_has_too_is_no_fault(rich, tmp_path):

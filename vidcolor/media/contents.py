@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -46,6 +46,11 @@ class Content:
     def go_on(self, data: bytes) -> None:
         """Take in what belongs to the packet before."""
         self._digest.update(data)
+
+    def moved(self, seconds: Fraction) -> Content:
+        """The same, so much later."""
+        start, end, last = (None if time is None else time + seconds for time in (self.start, self.end, self.last))
+        return replace(self, start=start, end=end, last=last, cues=[time + seconds for time in self.cues])
 
     @property
     def digest(self) -> str:

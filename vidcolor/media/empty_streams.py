@@ -40,7 +40,7 @@ def _found_empty(
     empty = {stream.index: stream for stream in tracks if not stream.attached_picture}
     with open_film(info.path, info.protocols) as container:
         film, around = container.streams[info.film], round(_AROUND / info.time_base)
-        if piece and info.container in SEEKABLE:
+        if piece and info.container in SEEKABLE and not info.index_misleads:
             container.seek(piece[0] - around, stream=film)
         try:
             for packet in container.demux(film, *(container.streams[index] for index in empty)) if empty else ():

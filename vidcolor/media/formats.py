@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import floor
 
 from vidcolor.color.yuv import YuvFormat
 from vidcolor.errors import UsageError
@@ -259,6 +260,19 @@ def tick(suffix: str) -> Fraction | None:
     return Fraction(1, 90000) if suffix in TRANSPORT_STREAM else None
 
 
+def earlier(info: FilmInfo, suffix: str, piece: tuple[int, int | None] | None) -> Fraction:
+    """By how many seconds all streams begin before their own time in a file with `suffix`, in the unit that it counts in.
+
+    A piece begins with the film; and of the containers, MPEG-TS alone has times before 0.
+
+    Args:
+        piece: first pts and end of the part that is made; None: the whole film.
+    """
+    begin = info.start_pts if suffix in TRANSPORT_STREAM else max(0, info.start_pts)
+    time, unit = ((piece[0] if piece else info.start_pts) - begin) * info.time_base, tick(suffix)
+    return time if unit is None else floor(time / unit + Fraction(1, 2)) * unit
+
+
 def _hdr_loss(info: FilmInfo, codec: Codec) -> list[str]:
     lost = list(info.dynamic_hdr)
     if info.hdr is not None and not carries_hdr(codec.encoder):
@@ -268,7 +282,7 @@ def _hdr_loss(info: FilmInfo, codec: Codec) -> list[str]:
 
 def _timing_loss(info: FilmInfo, suffix: str) -> str:
     unit = tick(suffix)
-    if suffix in MATROSKA_FAMILY and info.start_pts < 0:
+    if suffix not in TRANSPORT_STREAM and info.start_pts < 0:
         return f"all times are moved by {-info.start_pts * info.time_base} s, because {suffix} files have none before 0"
     if unit is None or (info.time_base / unit).denominator == 1:
         return ""

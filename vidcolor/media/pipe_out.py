@@ -105,7 +105,7 @@ class FiledStreams:
     def __init__(self, info: FilmInfo, indices: list[int], piece: tuple[Fraction, Fraction | None] | None) -> None:
         self.container = open_film(info.path, info.protocols)
         self._piece = piece
-        if piece and info.container in _INDEXED:
+        if piece and info.container in _INDEXED and not info.index_misleads:
             self.container.seek(floor(piece[0] * av.time_base))
         self._packets = self._demux(indices)
         self._held: av.Packet | None = None

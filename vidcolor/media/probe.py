@@ -98,6 +98,11 @@ class FilmInfo:
         return self.field_order != "progressive"
 
     @property
+    def index_misleads(self) -> bool:
+        """Whether a seek goes wrong: Matroska's index has no times before 0, and FFmpeg takes them for far later ones."""
+        return self.container == "matroska,webm" and self.start_pts < 0
+
+    @property
     def full_range(self) -> bool:
         """Whether the source's own luma is full range; `format` may ask for the other."""
         return self.tags.range == 2 or is_rgb(av.VideoFormat(self.pix_fmt))

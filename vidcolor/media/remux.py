@@ -19,7 +19,7 @@ from vidcolor.media.attachments import Attachment, take_out
 from vidcolor.media.codecs import CODECS
 from vidcolor.media.copying import is_full_disk, stream_filter, without_damaged
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
-from vidcolor.media.formats import Encoding, tick
+from vidcolor.media.formats import Encoding, earlier, tick
 from vidcolor.media.mp4_tags import holds_cover, without_field
 from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo
@@ -73,7 +73,10 @@ def remux(
     Raises:
         MediaError: a chunk cannot be read, or ffmpeg fails.
     """
-    timeline = read_timeline(chunks, info.time_base).in_unit(tick(output.suffix.lower()))
+    suffix = output.suffix.lower()
+    timeline = read_timeline(chunks, info.time_base).in_unit(tick(suffix))
+    if piece is None:
+        timeline = timeline.moved(-earlier(info, suffix, None))
     plans = plan_streams(info, output.suffix.lower())
 
     def feed(pipe: BinaryIO) -> None:
@@ -158,7 +161,9 @@ def _command(
     if rate is not None:
         shift = _decimal(timeline.dts[0] * timeline.base)
     joined = ffmpeg.input("pipe:0", format=CODECS[encoding.codec].pipe, itsoffset=shift)
-    source = ffmpeg.input(_SOURCE, **read_options(info.path, info.protocols), **_section(info, piece))
+    early = earlier(info, suffix, piece)
+    moved = {"itsoffset": _decimal(-early)} if early and piece is None else {}  # as nothing else, it moves chapters too
+    source = ffmpeg.input(_SOURCE, **read_options(info.path, info.protocols), **_section(info, piece), **moved)
     kept = [plan for plan in plans if plan.action in ("colour", "copy", "convert")]
     mapped = [joined["v:0"] if plan.action == "colour" else source[str(plan.stream.index)] for plan in kept]
     # Never found, and optional: it makes the source an input even where no stream of it is copied.
@@ -180,8 +185,8 @@ def _command(
             cut = piece is not None and not plan.stream.attached_picture
             filters = [stream_filter(info, plan.stream, suffix), _outside(info, piece) if cut else None]
             options |= {f"bsf:{place}": ",".join(filter(None, filters))} if any(filters) else {}
-    if earlier := _earlier(info, timeline, suffix, piece):
-        options["output_ts_offset"] = _decimal(-earlier)
+    if piece and early:
+        options["output_ts_offset"] = _decimal(-early)
     options.update({f"bsf:{film}": times} if rate is None else {f"r:{film}": rate})
     options.update(_container_options(info, encoding, film, suffix, tags))
     graph = ffmpeg.output(*mapped, _OUTPUT, **options)
@@ -232,17 +237,9 @@ def _default_rate(info: FilmInfo, timeline: Timeline, suffix: str) -> Fraction |
     return info.average_rate if abs(mean * info.average_rate - 1) < Fraction(1, 100) else None
 
 
-def _earlier(info: FilmInfo, timeline: Timeline, suffix: str, piece: tuple[int, int | None] | None) -> Fraction:
-    """By how many seconds all streams begin before their own time: a piece begins with the film, and Matroska has no
-    times before 0."""
-    if piece is not None:
-        return (piece[0] - info.start_pts) * info.time_base
-    return min(0, min(timeline.pts)) * timeline.base if suffix in MATROSKA_FAMILY else Fraction(0)
-
-
 def _section(info: FilmInfo, piece: tuple[int, int | None] | None) -> dict[str, Any]:
     """Options of the source as an input: where to begin and end reading, not before and well after what is wanted."""
-    if piece is None:
+    if piece is None or info.index_misleads:
         return {}
     first, end = piece
     options = {"seek_timestamp": 1, "ss": _decimal(Fraction(floor(first * info.time_base * 10**6), 10**6))}

@@ -48,6 +48,12 @@ class Timeline:
         pts, dts = tuple(map(rounded, self.pts)), tuple(map(rounded, self.dts))
         return Timeline(base, pts, dts, rounded(self.last), rounded(self.end))
 
+    def moved(self, seconds: Fraction) -> Timeline:
+        """The same, so much later; a whole number of units."""
+        late = int(seconds / self.base)
+        pts, dts = (tuple(time + late for time in times) for times in (self.pts, self.dts))
+        return Timeline(self.base, pts, dts, self.last + late, self.end + late)
+
 
 def read_timeline(chunks: Sequence[Path], time_base: Fraction) -> Timeline:
     """Times of all packets of the chunks, in order.

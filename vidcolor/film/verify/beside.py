@@ -7,7 +7,7 @@ from fractions import Fraction
 from vidcolor.film.verify.finding import Finding
 from vidcolor.media.contents import Content, read_contents, samples_of
 from vidcolor.media.empty_streams import empty_streams
-from vidcolor.media.formats import tick
+from vidcolor.media.formats import earlier, tick
 from vidcolor.media.mp4_tags import lost_tags
 from vidcolor.media.probe import FilmInfo, StreamInfo
 from vidcolor.media.stream_labels import held_marks, written_language
@@ -52,7 +52,8 @@ def compare_streams(info: FilmInfo, made: FilmInfo, piece: tuple[int, int | None
         crosses = (info.container == "mpegts") != (suffix in TRANSPORT_STREAM)
         repacked = crosses and codec in _REPACKED
         if not piece:
-            faults += _content_faults(plan, old[plan.stream.index], new[partner.index], slack, crosses)
+            wanted = old[plan.stream.index].moved(-earlier(info, suffix, None))
+            faults += _content_faults(plan, wanted, new[partner.index], slack, crosses)
             if plan.action == "convert" and plan.stream.kind == "audio":
                 same = samples_of(info, plan.stream.index) == samples_of(made, partner.index)
                 faults += [] if same else ["its samples are not the source's"]
@@ -156,10 +157,11 @@ def compare_chapters(info: FilmInfo, made: FilmInfo, without: str) -> list[Findi
         verdict, note = ("differs", without) if new else ("stated" if old else "same", without if old else "")
         return [Finding("chapters", str(len(old)), str(len(new)), verdict, note)]
     faults = [] if len(old) == len(new) else ["their numbers differ"]
+    early = earlier(info, made.path.suffix.lower(), None)
     for number, (before, after) in enumerate(zip(old, new, strict=False), 1):
         if before.title != after.title:
             faults.append(f"chapter {number} is called '{after.title}', not '{before.title}'")
-        if max(abs(before.start - after.start), abs(before.end - after.end)) > _CHAPTER_SLACK:
+        if max(abs(before.start - early - after.start), abs(before.end - early - after.end)) > _CHAPTER_SLACK:
             faults.append(f"chapter {number} is at {_seconds(after.start)} to {_seconds(after.end)}")
     return [Finding("chapters", str(len(old)), str(len(new)), "differs" if faults else "same", "; ".join(faults))]
 

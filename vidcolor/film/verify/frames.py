@@ -15,7 +15,7 @@ from vidcolor.errors import MediaError
 from vidcolor.film.verify.finding import Finding
 from vidcolor.media.carried import CARRIED, lost
 from vidcolor.media.damage import LASTING
-from vidcolor.media.formats import tick
+from vidcolor.media.formats import earlier, tick
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sequence_source import open_source
 from vidcolor.media.source import LumaFrame
@@ -37,8 +37,7 @@ class Clock:
         self.unit = tick(suffix)
         self._base = info.time_base
         self.first, self.end = piece or (info.start_pts, None)
-        early = self.first - info.start_pts if piece else min(0, info.start_pts) if suffix in (".mkv", ".webm") else 0
-        self._earlier = self._rounded(early)
+        self._earlier = earlier(info, suffix, piece)
 
     def _rounded(self, pts: int) -> Fraction:
         time = pts * self._base
