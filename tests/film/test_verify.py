@@ -140,6 +140,19 @@ def test_a_piece_of_a_film_that_begins_before_0_has_its_sound(suffix, early, tmp
     assert abs(sound[0]) < 0.05 and abs(sound[-1] - 1) < 0.05
 
 
+@pytest.mark.parametrize("change", [("START=0", "START=500"), ("END=800", "END=600"), ("END=800", "END=900")])
+def test_chapters_that_do_not_follow_each_other_from_0_are_told_where_the_container_has_them_so(change, rich, tmp_path):
+    (tmp_path / "chapters.txt").write_text(CHAPTERS.replace(*change))
+    moved = ("-map_metadata", "0", "-map_chapters", "1")
+    ffmpeg("-i", rich, "-i", tmp_path / "chapters.txt", *ALL, *moved, tmp_path / "film.mkv")
+    ways = {"overwrite": False, "dry_run": False, "report": lambda event: None}
+    film = colour_film(tmp_path / "film.mkv", tmp_path / "out.mp4", False, RunOptions(), **ways)
+    assert any("chapters get other times" in sentence for sentence in film["converted"])
+    result = verify(tmp_path / "film.mkv", tmp_path / "out.mp4")
+    assert result.conforms, [finding for finding in result.findings if finding.differs]
+    assert [f.verdict for f in result.findings if f.what == "chapters"] == ["stated"]
+
+
 def test_a_pause_that_the_source_has_too_is_no_fault(rich, tmp_path):
     source = tmp_path / "paused.mkv"
     lacking = ("-vf", "select='not(between(n,17,18))'", "-c:v", "ffv1", "-fps_mode", "passthrough", "-an")

@@ -15,6 +15,7 @@ from vidcolor.film.provenance import STATEMENT, shots_of_records
 from vidcolor.film.work import WorkPlace, find_others
 from vidcolor.media.damage import in_spans
 from vidcolor.media.empty_streams import empty_streams
+from vidcolor.media.formats import moves_chapters
 from vidcolor.media.mp4_tags import lost_tags
 from vidcolor.media.streams import plan_streams
 
@@ -51,11 +52,15 @@ def statement(plan: Plan) -> dict[str, str]:
 
 def converted(plan: Plan) -> list[str]:
     """What will not be in the output as it is in the source, a sentence each."""
-    suffix = plan.encoding.suffix
+    suffix, piece = plan.encoding.suffix, piece_of(plan.info, plan.options)
     lost = lost_tags(plan.info, suffix)
     why = f"beside a cover picture, a {suffix} file has no place for the tags {', '.join(lost)}: they are left out"
     notes = [stream.note for stream in plan_streams(plan.info, suffix) if stream.note]
-    notes += empty_streams(plan.info, suffix, piece_of(plan.info, plan.options)).values()
+    notes += empty_streams(plan.info, suffix, piece).values()
+    if piece is None and moves_chapters(plan.info, suffix):
+        notes.append(
+            f"chapters get other times: in {suffix} files the first begins at 0, and each lasts until the next"
+        )
     return [*plan.encoding.conversions, *notes, *([why] if lost else [])]
 
 

@@ -24,6 +24,7 @@ _SUFFIXES_OF = {
 _CHROMA_NAMES = {(2, 2): "420", (2, 1): "422", (1, 1): "444"}
 
 
+CHAPTER_SLACK = Fraction(1, 1000)  # seconds; MP4 players and FFmpeg count chapters in milliseconds
 LIST_SUFFIX = ".json"  # of a chunk that is a list of pictures
 
 
@@ -271,6 +272,29 @@ def earlier(info: FilmInfo, suffix: str, piece: tuple[int, int | None] | None) -
     begin = info.start_pts if suffix in TRANSPORT_STREAM else max(0, info.start_pts)
     time, unit = ((piece[0] if piece else info.start_pts) - begin) * info.time_base, tick(suffix)
     return time if unit is None else floor(time / unit + Fraction(1, 2)) * unit
+
+
+def held_chapters(info: FilmInfo, suffix: str) -> list[tuple[Fraction, Fraction]]:
+    """When each chapter begins and ends in a whole film with `suffix`, seconds.
+
+    In MP4 and QuickTime files, as FFmpeg writes and reads them, the first begins at 0 and each lasts until the next.
+    """
+    early = earlier(info, suffix, None)
+    spans = [(chapter.start - early, chapter.end - early) for chapter in info.chapters]
+    if suffix not in MP4_FAMILY or not spans:
+        return spans
+    if len(spans) == 1:
+        return [(Fraction(0), spans[0][1] - spans[0][0])]
+    starts = [Fraction(0), *(start for start, _ in spans[1:])]
+    return list(zip(starts, [*starts[1:], spans[-1][1]], strict=True))
+
+
+def moves_chapters(info: FilmInfo, suffix: str) -> bool:
+    """Whether chapters begin or end at other times in a whole film with `suffix` than the film's own move explains."""
+    early = earlier(info, suffix, None)
+    pairs = zip(info.chapters, held_chapters(info, suffix), strict=True)
+    apart = (max(abs(c.start - early - start), abs(c.end - early - end)) for c, (start, end) in pairs)
+    return max(apart, default=0) > CHAPTER_SLACK
 
 
 def _hdr_loss(info: FilmInfo, codec: Codec) -> list[str]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from vidcolor.film.verify.finding import Finding
 from vidcolor.media.contents import Content, read_contents, samples_of
 from vidcolor.media.empty_streams import empty_streams
-from vidcolor.media.formats import earlier, tick
+from vidcolor.media.formats import CHAPTER_SLACK, earlier, held_chapters, moves_chapters, tick
 from vidcolor.media.mp4_tags import lost_tags
 from vidcolor.media.probe import FilmInfo, StreamInfo
 from vidcolor.media.stream_labels import held_marks, written_language
@@ -21,7 +21,6 @@ _OF_THE_FILE = frozenset(
 # Between MPEG-TS and the others these are packed in another way: headers go into the packets or out of them.
 _REPACKED = frozenset(["aac", "h264", "hevc"])
 _TIME_CODED = frozenset({".mp4", ".mov", ".mkv"})  # containers that say the time code of their first frame
-_CHAPTER_SLACK = Fraction(1, 1000)  # seconds; MP4 players and FFmpeg count chapters in milliseconds
 
 
 def compare_streams(info: FilmInfo, made: FilmInfo, piece: tuple[int, int | None] | None) -> list[Finding]:
@@ -157,13 +156,17 @@ def compare_chapters(info: FilmInfo, made: FilmInfo, without: str) -> list[Findi
         verdict, note = ("differs", without) if new else ("stated" if old else "same", without if old else "")
         return [Finding("chapters", str(len(old)), str(len(new)), verdict, note)]
     faults = [] if len(old) == len(new) else ["their numbers differ"]
-    early = earlier(info, made.path.suffix.lower(), None)
-    for number, (before, after) in enumerate(zip(old, new, strict=False), 1):
+    suffix = made.path.suffix.lower()
+    held = held_chapters(info, suffix)
+    for number, (before, (start, end), after) in enumerate(zip(old, held, new, strict=False), 1):
         if before.title != after.title:
             faults.append(f"chapter {number} is called '{after.title}', not '{before.title}'")
-        if max(abs(before.start - early - after.start), abs(before.end - early - after.end)) > _CHAPTER_SLACK:
+        if max(abs(start - after.start), abs(end - after.end)) > CHAPTER_SLACK:
             faults.append(f"chapter {number} is at {_seconds(after.start)} to {_seconds(after.end)}")
-    return [Finding("chapters", str(len(old)), str(len(new)), "differs" if faults else "same", "; ".join(faults))]
+    moved = moves_chapters(info, suffix)
+    verdict, note = "differs" if faults else "stated" if moved else "same", "; ".join(faults)
+    note = note or ("the first begins at 0, and each lasts until the next" if moved else "")
+    return [Finding("chapters", str(len(old)), str(len(new)), verdict, note)]
 
 
 def compare_tags(info: FilmInfo, made: FilmInfo, without: str, piece: bool) -> list[Finding]:
