@@ -61,6 +61,12 @@ def test_what_changes_is_said_and_nothing_else(name, choice, said, tmp_path):
     assert said or not conversions
 
 
+def test_a_film_that_is_misnamed_is_not_said_to_be_of_a_container_that_holds_nothing(tmp_path):
+    misnamed = make("bframes.mp4", tmp_path).rename(tmp_path / "film.mkv")
+    encoding = choose_encoding(probe(misnamed))
+    assert encoding.suffix == ".mp4" and any("the source is no .mkv file" in said for said in encoding.conversions)
+
+
 @pytest.mark.parametrize("codec", ["h264", "av1"])
 def test_transparency_of_webm_is_said_to_be_dropped(codec, tmp_path):
     path = tmp_path / "film.webm"

@@ -234,10 +234,10 @@ def _choose_suffix(info: FilmInfo, codec: Codec, wanted: str | None) -> tuple[st
     suffix = _next_best(info, codec)
     if suffix == own:
         return suffix, ""
-    return (
-        suffix,
-        f"the output is a {suffix} file, because {own or 'the source'} is no container for {codec.name} and its sound",
-    )
+    why = f"{own or 'the source'} is no container for {codec.name} and its sound"
+    if own in codec.suffixes and own not in _SUFFIXES_OF.get(info.container, ()):
+        why = f"the source is no {own} file, whatever it is called"
+    return suffix, f"the output is a {suffix} file, because {why}"
 
 
 def _next_best(info: FilmInfo, codec: Codec) -> str:
