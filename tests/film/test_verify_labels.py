@@ -78,3 +78,13 @@ def test_number_and_names_of_a_service_are_held_to_the_source(broadcast, tmp_pat
         ffmpeg("-i", made, "-c", "copy", *named, "-mpegts_service_id", now["number"], tmp_path / "bad.ts")
         found = finding("service", broadcast, tmp_path / "bad.ts")
         assert found.verdict == "differs" and ("number" if "number" in other else list(other)[0]) in found.note
+
+
+def test_streams_of_several_services_are_said_to_become_one(broadcast, tmp_path):
+    both = ("-map", "0", "-map", "0", "-c", "copy", "-program", "title=Kanal 4:st=0", "-program", "title=Kanal 5:st=1")
+    ffmpeg("-i", broadcast, *both, tmp_path / "two.ts")
+    ways = {"overwrite": False, "dry_run": False, "report": lambda event: None}
+    film = colour_film(tmp_path / "two.ts", tmp_path / "out.ts", False, RunOptions(), **ways)
+    assert any("the streams of 2 services" in sentence for sentence in film["converted"])
+    film = colour_film(broadcast, tmp_path / "one.ts", False, RunOptions(), **ways)
+    assert not any("services" in sentence for sentence in film["converted"])

@@ -25,6 +25,7 @@ class Service:
 
     number: int
     names: tuple[tuple[str, str], ...]  # tags: service_name, service_provider
+    others: int = 0  # services beside it
 
 
 def read_service(container: av.container.InputContainer, film: int) -> Service | None:
@@ -37,7 +38,8 @@ def read_service(container: av.container.InputContainer, film: int) -> Service |
     own = next((p for p in programs if re.search(rf"^ +Stream #0:{film}\b", p, re.MULTILINE)), "")
     number = re.match(r"Program (\d+)", own)
     names = re.findall(r"^ +(service_name|service_provider) *: (.+)$", own, re.MULTILINE)
-    return number and Service(int(number[1]), tuple(n for n in names if _MADE_UP[n[0]] != n[1]))
+    others = sum(each is not own and each.startswith("Program ") for each in programs)
+    return number and Service(int(number[1]), tuple(n for n in names if _MADE_UP[n[0]] != n[1]), others)
 
 
 def service_options(
@@ -81,4 +83,8 @@ def unsaid(service: Service | None, tags: Iterable[tuple[str, str]], chapters: i
     said += [f"the {name.lower()} becomes the {_BECOMES[name.lower()]}" for name in of_film if name.lower() in moved]
     if "service_provider" in names:
         said.append(f"nothing in the file says that colour was added: {suffix} files have no comment")
+    if service and service.others:
+        said.append(
+            f"the streams of {service.others + 1} services become those of the film's: its number and names alone stay"
+        )
     return said
