@@ -73,6 +73,17 @@ def test_a_sound_film_is_sound_wherever_it_is_begun(name, tmp_path):
         assert frames(info, start_pts=start, on_damage="fail")
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "webm", "mp4"])
+def test_a_film_of_one_frame_is_whole_though_its_sound_lasts_longer(suffix, tmp_path):
+    pictures, sound = (
+        ("-f", "lavfi", "-t", "0.04", "-i", "testsrc2=s=64x48:r=25"),
+        ("-f", "lavfi", "-t", "2", "-i", "sine"),
+    )
+    codecs = ("-c:v", "libvpx", "-c:a", "libvorbis") if suffix == "webm" else (*X264, "-c:a", "aac")
+    ffmpeg(*pictures, *sound, *codecs, tmp_path / f"one.{suffix}")
+    assert len(frames(probe(tmp_path / f"one.{suffix}"), on_damage="fail")) == 1
+
+
 def test_threads_change_nothing(tmp_path):
     info = probe(make("open_gop.mp4", tmp_path))
     assert frames(info, 1) == frames(info, 4)

@@ -102,7 +102,9 @@ def promised_end(info: FilmInfo) -> int | None:
     stream = info.film_stream
     if info.container not in _PROMISES:
         return None
-    end = None if stream.duration is None else (stream.start or 0) + stream.duration
+    # Matroska's header says it in a tag alone: what FFmpeg gives for a stream of a single frame is the whole file's.
+    told = None if info.container == "matroska,webm" else stream.duration
+    end = None if told is None else (stream.start or 0) + told
     stated = next((value for name, value in stream.tags if name.upper().startswith("DURATION")), None)
     if end is None and stated is not None:
         end = _clock(stated)
