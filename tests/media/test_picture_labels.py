@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -125,6 +126,14 @@ def test_a_png_keeps_its_texts_and_what_its_values_mean(tmp_path):
         assert dpi(tmp_path / name) == pytest.approx((600, 600), abs=0.02)
     lost = coloured(source, tmp_path / "q.jpg", WORDS)
     assert lost == ["of the PNG, these are dropped: sBIT, Title, Author, Source, gAMA, Comment"]
+
+
+def test_a_profile_of_rgb_in_a_grey_png_is_not_dropped_unsaid(tmp_path):
+    source = png(tmp_path / "p.png")
+    profile = b"sRGB\0\0" + zlib.compress(RGB_PROFILE)
+    source.write_bytes(with_chunks(source.read_bytes(), [(b"iCCP", profile)]))
+    (lost,) = coloured(source, tmp_path / "q.png")
+    assert lost.startswith("the ICC profile is dropped")
 
 
 def test_a_ratio_without_a_unit_stays_one(tmp_path):

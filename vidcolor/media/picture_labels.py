@@ -53,6 +53,7 @@ class Labels:
     blocks: dict[int, bytes] = field(default_factory=dict)  # TIFF's, in OpenCV's kinds, which does not read them
     turned: bool = False  # TIFF's orientation, which OpenCV applies, is by a quarter
     alpha: bool = False
+    profile: bool = False  # a PNG has an ICC profile, whether OpenCV reads it or not
     lost: list[str] = field(default_factory=list)  # names of what is not carried
 
 
@@ -73,6 +74,7 @@ def _of_png(data: bytes) -> Labels:
     for name, content, right in marks.chunks_of(data):
         title = name.decode("latin-1")
         labels.alpha |= name == b"tRNS"
+        labels.profile |= name == b"iCCP"
         if title[0].isupper() or name in _CHUNKS_READ or content.startswith(_XMP_IN_PNG):
             if name == b"pHYs" and right:
                 labels.density = density.of_phys(content)

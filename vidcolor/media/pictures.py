@@ -89,6 +89,8 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     blocks = dict(zip(kinds, blocks, strict=True)) | labels.blocks
     metadata, dropped = _carried(blocks)
     _complete_density(labels, blocks.get(EXIF))
+    if labels.profile and ICC not in blocks:
+        dropped.append("the ICC profile is dropped: it is damaged, or for another kind of picture")
     fields = _numbers(data) if pixels.dtype == np.uint8 else {}
     if labels.alpha:
         darker = pixels.ndim == 3 and fields.get(_ALPHA) == 2  # libtiff multiplies by it
