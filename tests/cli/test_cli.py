@@ -365,6 +365,14 @@ def test_a_picture_that_opencv_cannot_read_is_told_in_one_line_alone(tmp_path):
     assert result.returncode == 1 and result.stderr.splitlines() == [only_line(result)]
 
 
+@pytest.mark.parametrize("suffix", [".bmp", ".HEIC", ".ppm"])
+def test_a_picture_of_another_kind_is_not_taken_for_a_film(suffix, samples, tmp_path):
+    picture = tmp_path / f"p{suffix}"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", samples / "portrait.jpg", "-f", "image2", picture], check=True)
+    result = vidcolor_run("run", picture)
+    assert result.returncode == 1 and "Save it as PNG, JPEG, TIFF or WebP" in only_line(result)
+
+
 def test_names_that_are_not_utf_8(short_film, tmp_path):
     film = tmp_path / os.fsdecode(b"caf\xe9.mkv")
     subprocess.run(["ffmpeg", "-v", "error", "-i", short_film, "-map", "0:v", "-c", "copy", film], check=True)

@@ -17,7 +17,7 @@ from vidcolor.film.still import colour_still
 from vidcolor.film.stream import colour_stream, is_stream, refuse_several
 from vidcolor.media.address import STANDARD_OUTPUT, Source
 from vidcolor.media.codecs import FILM_SUFFIXES
-from vidcolor.media.pictures import PICTURE_SUFFIXES, is_picture
+from vidcolor.media.pictures import OTHER_SUFFIXES, PICTURE_SUFFIXES
 from vidcolor.media.sequences import is_pattern
 
 
@@ -137,7 +137,8 @@ def _way_of(source: Source, output: Path | None, work: WorkOptions, options: Run
             why = "its record stands beside it, and a pipe has no place"
             raise UsageError("--provenance needs a file as output", why, "Leave it out, or give a file with -o.")
         return partial(colour_stream, work=work)
-    still = isinstance(source, Path) and is_picture(source) and not is_pattern(source)
+    known = PICTURE_SUFFIXES | OTHER_SUFFIXES
+    still = isinstance(source, Path) and source.suffix.lower() in known and not is_pattern(source)
     return partial(colour_still if still else colour_film, work=work)
 
 

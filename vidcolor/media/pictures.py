@@ -22,6 +22,8 @@ from vidcolor.media.picture_labels import EXIF, FORMS, ICC, XMP, XMP_IN_JPEG, Fi
 from vidcolor.media.probe import check_size
 
 PICTURE_SUFFIXES = frozenset(FORMS)
+OTHER_SUFFIXES = frozenset([".bmp", ".heic", ".heif", ".jp2", ".jxl", ".pbm", ".pgm", ".pnm", ".ppm"])
+"""Of stills that are not read: FFmpeg opens none as a film, or, of HEIC, a tile of it."""
 _SIXTEEN_BITS = ("PNG", "TIFF")
 _ORIENTATION = 0x0112  # EXIF tag
 _TIFF = (b"II", b"MM")
@@ -71,6 +73,8 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         raise UsageError(what, "there is no such file", "Check the name.")
     if path.is_dir():
         raise UsageError(what, "it is a folder", "Give a picture in it.")
+    if path.suffix.lower() in OTHER_SUFFIXES:
+        raise MediaError(what, f"pictures are not taken as {path.suffix}", "Save it as PNG, JPEG, TIFF or WebP.")
     try:
         data = path.read_bytes()
     except OSError as error:
