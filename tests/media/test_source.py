@@ -12,6 +12,7 @@ from witness import SHARED, ffmpeg, shared_clips
 
 from vidcolor.color.yuv import luma_to_code, rgb_to_yuv
 from vidcolor.errors import MediaError
+from vidcolor.media.formats import choose_encoding
 from vidcolor.media.luma import luma_reader
 from vidcolor.media.probe import probe
 from vidcolor.media.source import FilmSource
@@ -102,6 +103,19 @@ def test_luma_of_packed_formats_is_as_stored(name, tmp_path):
             stored = np.frombuffer(frame._frame.planes[0], dtype).reshape(info.height, -1)
             luma = stored[:, first : first + step * info.width : step]
             assert np.array_equal(frame.y, luma) and np.ptp(luma) > 0
+
+
+def test_packed_4_1_1_is_read_as_stored(tmp_path):
+    """As some cameras write it: U Y Y V Y Y for four pixels."""
+    stored, path = np.random.default_rng(0).integers(0, 256, (2, 38, 13, 6), np.uint8), tmp_path / "packed.nut"
+    (tmp_path / "raw").write_bytes(stored.tobytes())
+    raw = ("-f", "rawvideo", "-pix_fmt", "uyyvyy411", "-s", "52x38")
+    ffmpeg(*raw, "-i", tmp_path / "raw", "-c", "copy", path)
+    info = probe(path)
+    with FilmSource(info, 1) as source:
+        luma = [frame.y for frame in source]
+    assert np.array_equal(luma, stored[..., [1, 2, 4, 5]].reshape(2, 38, 52))
+    assert "chroma sampling of uyyvyy411 becomes 4:2:2" in choose_encoding(info, "ffv1").conversions
 
 
 def test_luma_in_the_upper_bits(tmp_path):

@@ -160,7 +160,9 @@ def choose_format(info: FilmInfo, codec: Codec, conversions: list[str]) -> YuvFo
     sampling = ":".join(_CHROMA_NAMES[chroma])
     if name.startswith(("gray", "ya", "mono", "yaf")):
         conversions.append(f"grey pictures ({name}) get chroma planes, {sampling}")
-    elif "yuv" not in name and not name.startswith(("nv", "p0", "p2", "p4", "uyvy", "y2", "v", "ayuv", "xv", "vuy")):
+    elif "yuv" not in name and not name.startswith(
+        ("nv", "p0", "p2", "p4", "uyvy", "uyyv", "y2", "v", "ayuv", "xv", "vuy")
+    ):
         conversions.append(
             f"{name} pictures become full-range {matrix_name(form)} luma and {sampling} chroma: "
             "added colour is coarser than 4:2:0, which everything plays"

@@ -116,8 +116,9 @@ def _planar_name(form: av.VideoFormat) -> str:
     depth = max(8, luma.bits)
     if len(form.components) < 3:
         return "gray" if depth == 8 else f"gray{depth}le"
-    across, down = form.chroma_width(1 << 12), form.chroma_height(1 << 12)
-    sampling = {(1 << 12, 1 << 12): "444", (1 << 11, 1 << 12): "422", (1 << 11, 1 << 11): "420"}[across, down]
+    full = 1 << 12  # a side that every subsampling divides
+    across, down = full // form.chroma_width(full), full // form.chroma_height(full)
+    sampling = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (4, 1): "411"}[across, down]
     return f"yuv{sampling}p" if depth == 8 else f"yuv{sampling}p{depth}le"
 
 
