@@ -67,7 +67,8 @@ def bench_pipeline(clip: Path, options: RunOptions, runs: int) -> PipelineBench:
     with scratch_folder() as folder:
         us = [sys.executable, "-m", "vidcolor", "run", str(clip), "-o", str(folder / f"ours{encoding.suffix}")]
         us += ["--json", "--quiet", "--overwrite", *_as_flags(options)]
-        them = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-i", str(clip), "-map", f"0:{info.film}"]
+        them = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-noautorotate", "-i", str(clip)]
+        them += ["-map", f"0:{info.film}"]
         them += ["-c:v", encoding.encoder, "-pix_fmt", encoding.pix_fmt]
         them += [part for name, value in encoding.options for part in (f"-{name}", value)]
         them.append(str(folder / f"plain{encoding.suffix}"))
