@@ -23,7 +23,7 @@ def built(monkeypatch):
     """The batches of every profile that an engine was built for."""
     batches = []
 
-    def make(order, folder, progress):
+    def make(order, folder):
         batches.append(order.profile.batch)
         return b"engine %d" % len(batches), order.key(), {}
 

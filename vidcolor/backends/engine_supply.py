@@ -91,9 +91,7 @@ def make_and_store(order: Order, folder: Path | None = None, progress: Progress 
     return engine_cache.store(folder, key, data, report)
 
 
-def obtain(
-    order: Order, count: int, say: Say, folder: Path | None = None, progress: Progress = lambda step: None
-) -> bytes:
+def obtain(order: Order, count: int, say: Say, folder: Path | None = None) -> bytes:
     """The engine for batches of `count` pictures, built if need be; what happens is said.
 
     A damaged engine is never run: it is replaced, and so is one that another process removes meanwhile. An engine that
@@ -116,7 +114,7 @@ def obtain(
         say(f"{error.what} ({error.why}); building it again")
     except OSError as error:
         say(f"the engine cannot be read ({error.strerror}: {error.filename}); building it again")
-    data, key, report = make(_widened(order, count), folder, progress)
+    data, key, report = make(_widened(order, count), folder)
     try:
         engine_cache.store(folder, key, data, report)
     except BackendError as error:

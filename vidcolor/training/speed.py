@@ -47,10 +47,10 @@ class TrainingSpeed:
         return bare / whole
 
 
-def made_up_pictures(count: int = STORED) -> PictureStore:
+def made_up_pictures() -> PictureStore:
     """Noise of the size of real pictures, half of them upright: their content takes no time."""
     rng, store = np.random.default_rng(0), PictureStore(min(SIDES))
-    for number in range(count):
+    for number in range(STORED):
         store.append(rng.integers(0, 256, (*(SIDES if number % 2 else SIDES[::-1]), 3), np.uint8))
     return store
 
