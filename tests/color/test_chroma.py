@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vidcolor.color.chroma import ChromaMerger, chroma_sited_luma, yuv_to_lab
+from vidcolor.color.chroma import ChromaMerger, chroma_sited_luma, colour_slope, yuv_to_lab
 from vidcolor.color.lab import lab_to_srgb
 from vidcolor.color.solve import ChromaTable
 from vidcolor.color.yuv import (
@@ -151,6 +151,22 @@ def test_colours_out_of_gamut_keep_their_hue():
     assert np.quantile(on_border, 0.95) < 0.03  # no more is taken away than the gamut asks for
 
 
+@pytest.mark.parametrize("transfer", TRANSFERS)
+def test_greys_black_white_and_what_is_beyond_them_have_no_chroma_at_all(transfer):
+    table = ChromaTable(make(transfer=transfer))
+    luma = np.linspace(-0.2, 1.3, 301, dtype=np.float32)[None]
+    assert not table.chroma(luma, np.zeros((2, 1, 301), np.float32)).any()
+    chroma = table.chroma(luma, np.full((2, 1, 301), 40, np.float32))
+    assert (chroma.any(-1) == ((luma > 0) & (luma < 1))).all()
+
+
+def test_colours_beyond_the_table_are_taken_back_at_their_hue():
+    table, luma = ChromaTable(make()), np.full((1, 3), 0.4, np.float32)
+    beyond = np.float32([[300, -384, 60], [-75, 96, 240]])[:, None]
+    inside = np.float32([[128, -128, 32], [-32, 32, 128]])[:, None]
+    assert np.abs(table.chroma(luma, beyond) - table.chroma(luma, inside)).max() < 1e-6
+
+
 @pytest.mark.parametrize("fill", [0, 15, 16, 235, 236, 255])
 def test_black_and_white_carry_no_colour(fill):
     y = np.full((48, 64), 120, np.uint8)
@@ -205,6 +221,47 @@ def test_guiding_luma_lies_where_chroma_samples_do(siting, subsampling):
     expected = 1000 + 64 * x[None] + 2000 * z[:, None]
     inner = np.s_[1:-1, 1:-1]
     assert np.abs(chroma_sited_luma(y, fmt)[inner] - expected[inner]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("subsampling", "siting", "expected"),
+    [
+        ((2, 2), "center", [120, 40, 100]),  # (100 + 140) / 2, and so on; the last column stands for what is beyond
+        ((2, 2), "left", [110, 70, 80]),  # (100 + 2·100 + 140) / 4, (140 + 2·60 + 20) / 4, (20 + 2·100 + 100) / 4
+        ((2, 2), "topleft", [110, 70, 80]),
+        ((4, 1), "center", [80, 100]),
+        ((4, 1), "left", [105, 75]),  # of 100 100 100 140 and 100 100 140 60; of 60 20 100 100 and 20 100 100 100
+    ],
+)
+def test_guiding_luma_at_the_edges_goes_on_as_it_ends(subsampling, siting, expected):
+    fmt = make(subsampling=subsampling, siting=siting)
+    y = np.array([100, 140, 60, 20, 100], np.uint8)[None].repeat(7, 0)
+    assert np.abs(chroma_sited_luma(y, fmt).astype(float) - expected).max() <= 1
+    if siting == "topleft":
+        assert np.abs(chroma_sited_luma(y.T.copy(), fmt).T.astype(float) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("siting", SITINGS)
+@pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
+def test_a_flat_picture_is_flat_up_to_its_edges(siting, subsampling):
+    for shape in SHAPES:
+        assert (chroma_sited_luma(np.full(shape, 200, np.uint8), make(8, False, subsampling, siting)) == 200).all()
+
+
+def test_colour_follows_luma_up_to_the_edges_of_the_picture():
+    """Colour is 0.3 + luma / 2; luma varies by 1/12, to which grain's 0.0016 is added."""
+    luma = np.random.default_rng(8).random((36, 64), np.float32)
+    slope = colour_slope(luma, np.stack((0.3 + luma / 2, 0.3 - luma / 2), -1))
+    assert slope[..., 0].min() > 0.43 and slope[..., 1].max() < -0.43
+    assert np.abs(slope).max() <= 0.5
+
+
+def test_a_grid_finer_than_chroma_is_averaged():
+    """For each chroma sample there are four columns of colours: 40, 0, 0, 40."""
+    columns = np.tile(np.float32([40, 0, 0, 40]), (2, 96, 32))
+    merger, y = ChromaMerger(make(16), 64, 48), np.full((48, 64), 30000, np.uint16)
+    for even, mixed in zip(merger.planes(y, np.full_like(columns, 20)), merger.planes(y, columns), strict=True):
+        assert np.ptp(mixed) == 0 and abs(int(mixed[0, 0]) - int(even[0, 0])) < 0.1 * abs(int(even[0, 0]) - 32768)
 
 
 def test_threads_and_repetition_change_nothing():

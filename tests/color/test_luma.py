@@ -63,10 +63,11 @@ def test_the_whole_picture_is_shown_in_its_displayed_aspect(width, height, sar, 
     assert view.crop(np.zeros((2, size[1] // 2, size[0] // 2))).shape == (2, inner[1] // 2, inner[0] // 2)
 
 
-def test_a_strip_of_a_picture_stays_finite():
-    view = LumaView(make(), 4, 8000, Fraction(1), 144, 32, 2)
-    assert view.inner == (144, 64 * 144)
-    assert view.lightness(np.full((8000, 4), 235, np.uint8)).min() == 100
+@pytest.mark.parametrize(("width", "height", "inner"), [(4, 8000, (144, 64 * 144)), (8000, 4, (64 * 144, 144))])
+def test_a_strip_of_a_picture_stays_finite(width, height, inner):
+    view = LumaView(make(), width, height, Fraction(1), 144, 32, 2)
+    assert view.inner == inner
+    assert view.lightness(np.full((height, width), 235, np.uint8)).min() == 100
 
 
 def test_the_padding_continues_the_picture():
