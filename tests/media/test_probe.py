@@ -136,3 +136,14 @@ def test_cover_art_is_not_the_film():
     ]
     assert info.streams[5].dispositions == ("default", "forced") and info.streams[5].language == "fre"
     assert [c.title for c in info.chapters] == ["Opening", "The hat & the desk"]
+
+
+@pytest.mark.parametrize("tag", ["NUMBER_OF_FRAMES=1", "NUMBER_OF_FRAMES-eng=1", "DURATION-eng=00:00:00.040000000"])
+def test_a_stream_that_its_tags_say_is_one_picture_is_not_the_film(tag, tmp_path):
+    """As mkvmerge writes them, where nothing else says it: FFmpeg writes no duration into a pipe."""
+    path = tmp_path / "film.mkv"
+    card = ("-f", "lavfi", "-i", "color=red:size=64x48:rate=25:duration=0.04")
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=1")
+    told = ("-metadata:s:v:0", tag, "-disposition:v", "0", "-default_mode", "passthrough")
+    ffmpeg(*card, *picture, "-map", "0", "-map", "1", "-c:v:0", "png", *told, "-f", "matroska", "-live", "1", path)
+    assert probe(path).film == 1

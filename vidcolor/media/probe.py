@@ -277,7 +277,7 @@ def _is_one_picture(stream: av.stream.Stream) -> bool:
     """Whether the container says that a stream holds a single frame: in its index, or in Matroska by its tags."""
     if stream.type != "video" or stream.frames == 1:
         return stream.type == "video"
-    tags = {name.upper(): value for name, value in stream.metadata.items()}
+    tags = {name.upper().split("-")[0]: value for name, value in stream.metadata.items()}  # also DURATION-eng
     length = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", tags.get("DURATION", ""))
     rate = _rate(stream)
     if length is None or rate is None:
