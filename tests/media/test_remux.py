@@ -184,6 +184,19 @@ def test_streams_that_lie_apart_in_the_source_lie_side_by_side_in_the_output(suf
     assert furthest_behind(identity(apart, suffix=suffix).output) < 2
 
 
+def test_what_tags_say_of_the_bytes_of_the_source_is_not_said_of_others(tmp_path, identity):
+    """As mkvmerge writes them. The sound is copied, so what they say of it holds."""
+    path = tmp_path / "film.mkv"
+    tags = {"BPS": "123", "NUMBER_OF_BYTES-eng": "456", "_STATISTICS_TAGS": "BPS", "NOTE": "kept"}
+    said = [
+        word for kind in "va" for name, value in tags.items() for word in (f"-metadata:s:{kind}", f"{name}={value}")
+    ]
+    ffmpeg(*PICTURE, *TONE, *X264, "-c:a", "flac", *said, path)
+    film, sound = (stream["tags"].items() for stream in describe(identity(path).output)["streams"])
+    assert ("NOTE", "kept") in film and not tags.keys() & dict(film).keys() - {"NOTE"}
+    assert sound >= tags.items()
+
+
 def test_tags_of_the_film_reach_mp4(tmp_path, identity):
     path = tmp_path / "film.mov"
     ffmpeg(*PICTURE, *X264, "-metadata", "title=T", "-metadata", "director=D", "-movflags", "use_metadata_tags", path)
@@ -296,6 +309,12 @@ def test_piece(name, tmp_path):
     length = (end - first) * info.time_base
     assert abs(heard[0][0] - begin) < Fraction(1, 10)
     assert abs(heard[-1][0] - (begin + length)) < Fraction(1, 10)
+
+
+def test_a_piece_has_no_chapters_whose_times_are_the_whole_films(rich, tmp_path, identity):
+    whole = identity(rich)
+    tick = Fraction(1, 25) / whole.info.time_base
+    assert whole.info.chapters and not describe(cut(whole, tmp_path, int(10 * tick), int(40 * tick)))["chapters"]
 
 
 def test_a_piece_has_all_the_sound_of_its_frames_where_its_times_are_no_decimals(tmp_path):

@@ -32,7 +32,7 @@ from vidcolor.media.timeline import Timeline, packets, read_timeline
 
 log = logging.getLogger(__name__)
 
-# Tags that describe the bytes of the source's film stream, not the film.
+# Tags that describe the bytes of the source's film stream, not the film; often with a language: BPS-eng.
 _STALE = frozenset(
     "BPS NUMBER_OF_BYTES _STATISTICS_WRITING_APP _STATISTICS_WRITING_DATE_UTC _STATISTICS_TAGS ENCODER ALPHA_MODE".split()
 )
@@ -195,7 +195,9 @@ def _command(
     command = ffmpeg.compile(graph, cmd=find_ffmpeg(), overwrite_output=True)
     # ffmpeg-python gives each option once; these are given several times.
     sets = [("-metadata", f"{name}={value}") for name, value in tags.items()]
-    sets += [(f"-metadata:s:{film}", f"{name}=") for name, _ in info.film_stream.tags if name.upper() in _STALE]
+    sets += [
+        (f"-metadata:s:{film}", f"{name}=") for name, _ in info.film_stream.tags if name.upper().split("-")[0] in _STALE
+    ]
     for place, plan in enumerate(kept):
         if (code := written_language(plan.stream, suffix)) != plan.stream.language:
             sets.append((f"-metadata:s:{place}", f"language={code or ''}"))
