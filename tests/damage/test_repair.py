@@ -34,10 +34,10 @@ def stand_ins(frames):
 @pytest.mark.parametrize(("hold", "done"), [(True, HELD), (False, LEFT_OUT)])
 def test_the_frame_before_stands_in_for_each_that_is_lost(after, hold, done):
     repair, ledger = after(10, hold)
-    repair.failed += [(12 * FRAME, LOST), (11 * FRAME, LOST)]
-    assert stand_ins(repair.settle(13 * FRAME, False)) == ([(11, FRAME), (12, FRAME)] if hold else [])
-    assert ledger.entries == [(number * FRAME, f"{LOST}; {done}") for number in (11, 12)]
-    assert repair.settle(13 * FRAME, False) == []  # settled
+    repair.failed += [(number * FRAME, LOST) for number in (12, 11, 13)]  # as they were stored
+    assert stand_ins(repair.settle(14 * FRAME, False)) == ([(n, FRAME) for n in (11, 12, 13)] if hold else [])
+    assert repair.settle(14 * FRAME, False) == []  # it is settled
+    assert ledger.entries == [(number * FRAME, f"{LOST}; {done}") for number in (11, 12, 13)]
 
 
 @pytest.mark.parametrize(("missing", "frames"), [(3, 3), (240, 240), (241, 1), (270, 1)])
@@ -54,6 +54,12 @@ def test_nothing_stands_in_too_near_to_another_frame(after):
     assert stand_ins(repair.settle(12 * FRAME, False)) == [(11, FRAME)]
     repair.failed.append((11 * FRAME + 400, LOST))
     assert repair.settle(12 * FRAME, False) == []
+    repair, ledger = after(10)
+    assert stand_ins(repair.settle(12 * FRAME + 300, True)) == [(11, FRAME)]
+    assert [pts for pts, _ in ledger.entries] == [
+        11 * FRAME,
+        12 * FRAME + 300,
+    ]  # and there is none missing between them
 
 
 @pytest.mark.parametrize(("last", "held"), [(286, True), (100, False)])
