@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from vidcolor.media.container_times import tick
 from vidcolor.media.ffmpeg import find_ffmpeg
-from vidcolor.media.formats import Encoding, choose_encoding, tick
+from vidcolor.media.formats import Encoding, choose_encoding
 from vidcolor.media.probe import FilmInfo, probe
 from vidcolor.media.remux import remux
 from vidcolor.media.sink import ChunkWriter

@@ -3,7 +3,10 @@
 import dataclasses
 import itertools
 import json
+import signal
+import subprocess
 import sys
+import time
 import warnings
 
 import av
@@ -52,6 +55,17 @@ def quick_exporter(monkeypatch):
             torch.onnx.export(network, (torch.rand(1, 1, 64, 80) * 100,), path, dynamo=False, **names)
 
     monkeypatch.setattr(module, "write_onnx", write)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_export_that_is_ended_leaves_nothing_behind(checkpoint, tmp_path, number):
+    command = [sys.executable, "-m", "vidcolor", "export", checkpoint, tmp_path / "out.onnx"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not any(tmp_path.iterdir()) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(number)
+    said = process.communicate()[1]
+    assert process.returncode == 130 and "interrupted" in said and not any(tmp_path.iterdir())
 
 
 def test_export_writes_a_card_without_paths(quick_exporter, checkpoint, photographs, tmp_path, capsys):

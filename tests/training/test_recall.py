@@ -60,6 +60,16 @@ def test_what_it_is_told_is_what_the_classifier_sees_in_the_colours(batch):
     assert told.exp().sum(1).numpy() == pytest.approx(1, abs=1e-5)
 
 
+def test_the_colours_that_it_is_told_of_are_not_rounded_where_training_is_in_bf16(batch, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Classifier, "see", lambda _, rgb: (None, seen.append(rgb) or torch.zeros(4, 1000)))
+    recall = Recall(load_network("lite"))
+    recall.told(batch[1])
+    with torch.autocast("cpu", torch.bfloat16):
+        recall.told(batch[1])
+    assert torch.equal(*seen)
+
+
 def test_forgetting_is_measured_in_nats():
     told = torch.tensor([[0.75, 0.25], [0.5, 0.5]]).log()
     said = torch.tensor([[0.5, 0.5], [0.5, 0.5]]).log()

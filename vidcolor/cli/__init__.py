@@ -115,6 +115,13 @@ def show_error(error: BaseException, verbose: bool) -> None:
     print(f"vidcolor: {' '.join(line.split())}", file=sys.stderr)
 
 
+def _end_like_ctrl_c() -> None:
+    """Let a polite kill, or a terminal that is closed, end a command as Ctrl-C does; who ignores them (nohup) goes on."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
 def _end_at_once_if_asked_again() -> None:
     """Nothing is left to be tidied up: a second Ctrl-C or `kill` has no traceback to show."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -125,6 +132,7 @@ def _end_at_once_if_asked_again() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with its exit code: 0 done, 1 a film failed, 2 usage, 130 interrupted, 141 not read."""
     state = {"verbose": False}
+    _end_like_ctrl_c()
     streams.set_up()
     os.environ.setdefault("SVT_LOG", "1")  # its errors alone: SVT-AV1 writes to standard error by itself
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what it says of a picture is told by us, in one line

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -182,7 +181,6 @@ def command(
         for each in reports:
             each(event)
 
-    _end_like_ctrl_c()
     keep_freed_memory()
     work = WorkOptions(workdir, not no_resume, keep_work)
     try:
@@ -192,10 +190,3 @@ def command(
     finally:
         text.close()
     raise click.exceptions.Exit(summary["exit_code"])
-
-
-def _end_like_ctrl_c() -> None:
-    """Let a polite kill, or a terminal that is closed, end a run as Ctrl-C does; who ignores them (nohup) goes on."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)

@@ -13,9 +13,9 @@ from vidcolor.film.journal import ChunkRecord
 from vidcolor.film.plan import CHUNK_SECONDS, Plan, piece_of
 from vidcolor.film.provenance import STATEMENT, shots_of_records
 from vidcolor.film.work import WorkPlace, find_others
+from vidcolor.media.container_times import moves_chapters
 from vidcolor.media.damage import in_spans
 from vidcolor.media.empty_streams import empty_streams
-from vidcolor.media.formats import moves_chapters
 from vidcolor.media.mp4_tags import lost_tags
 from vidcolor.media.streams import plan_streams
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from math import floor
 
 from vidcolor.color.yuv import YuvFormat
 from vidcolor.errors import UsageError
 from vidcolor.media.codecs import CODECS, Codec
+from vidcolor.media.container_times import timing_loss
 from vidcolor.media.hardware import encoder_obstacle
 from vidcolor.media.hdr import carries_hdr
 from vidcolor.media.probe import FilmInfo
@@ -22,9 +21,6 @@ _SUFFIXES_OF = {
     "mpegts": TRANSPORT_STREAM,
 }
 _CHROMA_NAMES = {(2, 2): "420", (2, 1): "422", (1, 1): "444"}
-
-
-CHAPTER_SLACK = Fraction(1, 1000)  # seconds; MP4 players and FFmpeg count chapters in milliseconds
 LIST_SUFFIX = ".json"  # of a chunk that is a list of pictures
 
 
@@ -90,7 +86,7 @@ def choose_encoding(
         conversions.append("interlaced frames are coded whole, not as fields; no line of them is changed")
     container, why = _choose_suffix(info, chosen, suffix)
     conversions += _hdr_loss(info, chosen)
-    conversions += [sentence for sentence in (why, _timing_loss(info, container)) if sentence]
+    conversions += [sentence for sentence in (why, timing_loss(info, container)) if sentence]
     conversions += unsaid(info.service, info.container_tags, len(info.chapters), container)
     return Encoding(
         codec=chosen.name,
@@ -256,62 +252,8 @@ def _next_best(info: FilmInfo, codec: Codec) -> str:
     return ".mkv"
 
 
-def tick(suffix: str) -> Fraction | None:
-    """The unit in which a container counts time, seconds; None where it takes any."""
-    if suffix in MATROSKA_FAMILY:
-        return Fraction(1, 1000)
-    return Fraction(1, 90000) if suffix in TRANSPORT_STREAM else None
-
-
-def earlier(info: FilmInfo, suffix: str, piece: tuple[int, int | None] | None) -> Fraction:
-    """By how many seconds all streams begin before their own time in a file with `suffix`, in the unit that it counts in.
-
-    A piece begins with the film; and of the containers, MPEG-TS alone has times before 0.
-
-    Args:
-        piece: first pts and end of the part that is made; None: the whole film.
-    """
-    begin = info.start_pts if suffix in TRANSPORT_STREAM else max(0, info.start_pts)
-    time, unit = ((piece[0] if piece else info.start_pts) - begin) * info.time_base, tick(suffix)
-    return time if unit is None else floor(time / unit + Fraction(1, 2)) * unit
-
-
-def held_chapters(info: FilmInfo, suffix: str) -> list[tuple[Fraction, Fraction]]:
-    """When each chapter begins and ends in a whole film with `suffix`, seconds.
-
-    In MP4 and QuickTime files, as FFmpeg writes and reads them, the first begins at 0 and each lasts until the next.
-    """
-    early = earlier(info, suffix, None)
-    spans = [(chapter.start - early, chapter.end - early) for chapter in info.chapters]
-    if suffix not in MP4_FAMILY or not spans:
-        return spans
-    if len(spans) == 1:
-        return [(Fraction(0), spans[0][1] - spans[0][0])]
-    starts = [Fraction(0), *(start for start, _ in spans[1:])]
-    return list(zip(starts, [*starts[1:], spans[-1][1]], strict=True))
-
-
-def moves_chapters(info: FilmInfo, suffix: str) -> bool:
-    """Whether chapters begin or end at other times in a whole film with `suffix` than the film's own move explains."""
-    early = earlier(info, suffix, None)
-    pairs = zip(info.chapters, held_chapters(info, suffix), strict=True)
-    apart = (max(abs(c.start - early - start), abs(c.end - early - end)) for c, (start, end) in pairs)
-    return max(apart, default=0) > CHAPTER_SLACK
-
-
 def _hdr_loss(info: FilmInfo, codec: Codec) -> list[str]:
     lost = list(info.dynamic_hdr)
     if info.hdr is not None and not carries_hdr(codec.encoder):
         lost.insert(0, "the mastering display and content light level")
     return [f"HDR metadata is left out: {', '.join(lost)}, which {codec.encoder} does not write"] if lost else []
-
-
-def _timing_loss(info: FilmInfo, suffix: str) -> str:
-    unit = tick(suffix)
-    if suffix not in TRANSPORT_STREAM and info.start_pts < 0:
-        return f"all times are moved by {-info.start_pts * info.time_base} s, because {suffix} files have none before 0"
-    if unit is None or (info.time_base / unit).denominator == 1:
-        return ""
-    return (
-        f"times are rounded to {unit} s, because {suffix} files count in it (the source counts in {info.time_base} s)"
-    )

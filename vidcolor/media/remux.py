@@ -17,9 +17,10 @@ from vidcolor.errors import MediaError
 from vidcolor.media.address import Address
 from vidcolor.media.attachments import Attachment, take_out
 from vidcolor.media.codecs import CODECS
+from vidcolor.media.container_times import earlier, tick
 from vidcolor.media.copying import is_full_disk, stream_filter, without_damaged
 from vidcolor.media.ffmpeg import find_ffmpeg, run_ffmpeg
-from vidcolor.media.formats import Encoding, earlier, tick
+from vidcolor.media.formats import Encoding
 from vidcolor.media.mp4_tags import holds_cover, without_field
 from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo

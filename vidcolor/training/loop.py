@@ -64,7 +64,7 @@ def train(
     Raises:
         UsageError: another process trains in the folder.
         TrainingStopped: the loss is not a number; the last good checkpoint stays.
-        KeyboardInterrupt: Ctrl-C or SIGTERM; the step was finished and the checkpoint saved.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the step was finished and the checkpoint saved.
     """
     options.validate()
     find_spec(options.model)

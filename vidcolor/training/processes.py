@@ -105,7 +105,10 @@ def alone_in(run: Path) -> Iterator[None]:
 
 @contextmanager
 def asked_to_stop() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, so that a step is finished before the run is saved. A second Ctrl-C interrupts."""
+    """An event that Ctrl-C, SIGTERM and SIGHUP set, so that a step is finished before the run is saved; a second one interrupts.
+
+    Those that are ignored (SIGHUP, with nohup) stay so.
+    """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event  # only the main thread may handle signals
@@ -116,7 +119,8 @@ def asked_to_stop() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         event.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    asked = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in asked}
     try:
         yield event
     finally:

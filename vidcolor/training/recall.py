@@ -56,7 +56,8 @@ class Recall(nn.Module):
     def told(self, truth: Tensor) -> Tensor:
         """Logarithms of the classes' probabilities (N, 1000) that the classifier sees in the true Lab (N, 3, H, W)."""
         (teacher,) = self._teacher
-        rgb = 255 * lab_to_srgb(truth[:, :1], truth[:, 1:]).clamp(0, 1)
+        with torch.autocast(truth.device.type, enabled=False):  # colours are off by up to tens of codes in bf16
+            rgb = 255 * lab_to_srgb(truth[:, :1], truth[:, 1:]).clamp(0, 1)
         _, scores = teacher.to(truth.device).see(rgb.contiguous(memory_format=torch.channels_last))
         return F.log_softmax(scores.float(), 1)
 

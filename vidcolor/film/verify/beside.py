@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from vidcolor.film.verify.finding import Finding
+from vidcolor.media.container_times import CHAPTER_SLACK, earlier, held_chapters, moves_chapters, tick
 from vidcolor.media.contents import Content, read_contents, samples_of
 from vidcolor.media.empty_streams import empty_streams
-from vidcolor.media.formats import CHAPTER_SLACK, earlier, held_chapters, moves_chapters, tick
 from vidcolor.media.mp4_tags import lost_tags
 from vidcolor.media.probe import FilmInfo, StreamInfo
 from vidcolor.media.stream_labels import held_marks, written_language

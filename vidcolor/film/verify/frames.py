@@ -14,8 +14,8 @@ import cv2
 from vidcolor.errors import MediaError
 from vidcolor.film.verify.finding import Finding
 from vidcolor.media.carried import CARRIED, lost
+from vidcolor.media.container_times import earlier, tick
 from vidcolor.media.damage import LASTING
-from vidcolor.media.formats import earlier, tick
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sequence_source import open_source
 from vidcolor.media.source import LumaFrame
