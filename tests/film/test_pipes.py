@@ -138,10 +138,12 @@ def test_every_other_stream_that_nut_holds_goes_all_the_way(samples, tmp_path):
     ffmpeg(
         "-i", samples / "film.mp4", "-i", tmp_path / "words.srt", "-i", tmp_path / "tags.txt", "-t", "0.6", "-map", "0:v",
         "-map", "0:a", "-map", "0:a", "-map", "1", "-map_metadata", "2", "-map_chapters", "2", "-vf", "scale=160:120",
-        "-c:v", "ffv1", "-c:a:0", "copy", "-c:a:1", "flac", "-c:s", "ass", "-metadata:s:a:1", "language=deu", source,
+        "-c:v", "ffv1", "-c:a:0", "copy", "-c:a:1", "flac", "-c:s", "ass", "-metadata:s:a:1", "language=deu",
+        "-metadata:s:v", "BPS=123", "-metadata:s:v", "NOTE=kept", source,
     )  # fmt: skip
     piped = vidcolor(source, "-q", "-o", "-")
     assert piped.returncode == 0, piped.stderr
+    (tmp_path / "pipe.nut").write_bytes(piped.stdout)
     result = vidcolor("-", "-o", out, "--codec", "ffv1", input=piped.stdout)
     assert result.returncode == 0, result.stderr
     shown = [
@@ -149,12 +151,13 @@ def test_every_other_stream_that_nut_holds_goes_all_the_way(samples, tmp_path):
             ["ffprobe", "-v", "error", "-of", "json", "-show_streams", "-show_chapters", "-show_format", path],
             capture_output=True, check=True,
         ).stdout
-        for path in (source, out)
+        for path in (source, out, tmp_path / "pipe.nut")
     ]  # fmt: skip
-    before, after = map(json.loads, shown)
+    before, after, raw = map(json.loads, shown)
     assert [s["codec_name"] for s in after["streams"]] == ["ffv1", "aac", "flac", "ass"]
     assert after["streams"][2]["tags"]["language"] in ("deu", "ger")
     assert after["format"]["tags"]["title"] == "Reel"
+    assert raw["streams"][0]["tags"]["NOTE"] == "kept" and "BPS" not in raw["streams"][0]["tags"]
     assert [(c["start_time"], c["tags"]) for c in after["chapters"]] == [
         (c["start_time"], c["tags"]) for c in before["chapters"]
     ]

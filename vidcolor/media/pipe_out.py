@@ -20,6 +20,7 @@ from vidcolor.media.formats import Encoding
 from vidcolor.media.opening import open_film
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sink import FIELD_ORDERS, set_tags
+from vidcolor.media.stream_labels import is_of_the_bytes
 from vidcolor.media.streams import plan_streams
 
 _MUXERS = {"nut": "nut", "y4m": "yuv4mpegpipe"}
@@ -196,7 +197,7 @@ class PipeWriter:
         stream.time_base = stream.codec_context.time_base = self._unit
         set_tags(stream.codec_context, encoding, info)
         stream.codec_context.field_order = FIELD_ORDERS[info.field_order]
-        stream.metadata.update(dict(info.film_stream.tags))
+        stream.metadata.update({name: value for name, value in info.film_stream.tags if not is_of_the_bytes(name)})
         return stream
 
     def write(self, pts: int, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> None:

@@ -26,17 +26,13 @@ from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.service import service_options
 from vidcolor.media.sink import FRAGMENTED, set_tags
-from vidcolor.media.stream_labels import written_language
+from vidcolor.media.stream_labels import is_of_the_bytes, written_language
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
 from vidcolor.media.timecode import advanced
 from vidcolor.media.timeline import Timeline, packets, read_timeline
 
 log = logging.getLogger(__name__)
 
-# Tags that describe the bytes of the source's film stream, not the film; often with a language: BPS-eng.
-_STALE = frozenset(
-    "BPS NUMBER_OF_BYTES _STATISTICS_WRITING_APP _STATISTICS_WRITING_DATE_UTC _STATISTICS_TAGS ENCODER ALPHA_MODE".split()
-)
 _SOURCE, _OUTPUT = "<source>", "<output>"  # stand for the names, which ffmpeg-python takes only if they are UTF-8
 _HAIR = 5e-7  # seconds: less than any stream's tick, more than what floating point is out by
 _MOVIE_TIMESCALE = (1 << 31) - 1  # the largest that MP4 edit lists can count in
@@ -196,9 +192,7 @@ def _command(
     command = ffmpeg.compile(graph, cmd=find_ffmpeg(), overwrite_output=True)
     # ffmpeg-python gives each option once; these are given several times.
     sets = [("-metadata", f"{name}={value}") for name, value in tags.items()]
-    sets += [
-        (f"-metadata:s:{film}", f"{name}=") for name, _ in info.film_stream.tags if name.upper().split("-")[0] in _STALE
-    ]
+    sets += [(f"-metadata:s:{film}", f"{name}=") for name, _ in info.film_stream.tags if is_of_the_bytes(name)]
     for place, plan in enumerate(kept):
         if (code := written_language(plan.stream, suffix)) != plan.stream.language:
             sets.append((f"-metadata:s:{place}", f"language={code or ''}"))

@@ -1,4 +1,4 @@
-"""What a container can say of a stream: its language, and what it is marked as."""
+"""What a container can say of a stream: its language, what it is marked as, how it is stored."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ _MARKS = {
     **dict.fromkeys(TRANSPORT_STREAM, frozenset("hearing_impaired visual_impaired clean_effects".split())),
 }
 _KINDS = frozenset({"attached_pic", "timed_thumbnails"})  # say what a stream is
+_OF_THE_BYTES = frozenset(
+    "BPS NUMBER_OF_BYTES _STATISTICS_WRITING_APP _STATISTICS_WRITING_DATE_UTC _STATISTICS_TAGS ENCODER ALPHA_MODE".split()
+)
+
+
+def is_of_the_bytes(tag: str) -> bool:
+    """Whether a tag of a film's stream describes how that was stored, not the film; often with a language: BPS-eng."""
+    return tag.upper().split("-")[0] in _OF_THE_BYTES
 
 
 def written_language(stream: StreamInfo, suffix: str) -> str | None:
