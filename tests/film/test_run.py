@@ -118,6 +118,18 @@ def test_luma_times_and_streams_survive_and_colour_comes(samples, tmp_path):
     assert np.mean(chroma) > 10
 
 
+def test_raw_samples_beyond_the_codes_of_their_depth_cost_themselves_alone(tmp_path):
+    """A network has no lightness for them, and FFV1 would lose the picture around them."""
+    luma = np.random.default_rng(0).integers(64, 940, (3, 48, 64), dtype="<u2")
+    luma[1, 10:20, 10:20], luma[2, 0, 0] = 65535, 1024
+    grey = np.full((2, 24, 32), 512, "<u2").tobytes()
+    pictures = b"".join(b"FRAME\n" + picture.tobytes() + grey for picture in luma)
+    (tmp_path / "raw.y4m").write_bytes(b"YUV4MPEG2 W64 H48 F24:1 Ip C420p10\n" + pictures)
+    colour(tmp_path / "raw.y4m", tmp_path / "out.mkv", codec="ffv1")
+    made = [y for y, *_ in planes(tmp_path / "out.mkv")]
+    assert np.array_equal(made, np.minimum(luma, 1023))
+
+
 def test_saturation_0_gives_exact_grey(piece, tmp_path):
     colour(piece, tmp_path / "out.mkv", codec="ffv1", saturation=0.0)
     for _, u, v in planes(tmp_path / "out.mkv"):

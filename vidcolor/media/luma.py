@@ -70,9 +70,9 @@ def luma_reader(info: FilmInfo) -> Callable[[av.VideoFrame], np.ndarray]:
     """A function that gives a decoded frame's luma as codes of `info.format`, (height, width).
 
     Luma planes are handed on as they are, without a copy. RGB becomes full-range luma of `info.format.matrix`, rounded
-    to nearest.
+    to nearest. Raw samples beyond the largest code of their depth, which encoders break on, become that.
     """
-    fmt, full_range = info.format, info.full_range
+    fmt, full_range, is_raw = info.format, info.full_range, info.film_stream.codec == "rawvideo"
 
     def read(frame: av.VideoFrame) -> np.ndarray:
         form = frame.format
@@ -80,6 +80,8 @@ def luma_reader(info: FilmInfo) -> Callable[[av.VideoFrame], np.ndarray]:
             y, depth = _luma_of_rgb(frame, fmt.matrix)
         else:
             y, depth = _luma_plane(frame)
+        if is_raw and 8 < depth < 16:
+            y = np.minimum(y, (1 << depth) - 1)
         return (
             y
             if (depth, full_range) == (fmt.depth, fmt.full_range)
