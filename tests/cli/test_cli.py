@@ -194,7 +194,7 @@ def test_usage_errors_name_the_remedy(case, short_film, tmp_path):
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     result = vidcolor_run("run", *arguments)
     assert remedy in only_line(result)
-    assert result.returncode == (1 if case == "untrained" else 2)
+    assert result.returncode == 2
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 

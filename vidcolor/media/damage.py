@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Any
 
 from vidcolor.errors import MediaError
 from vidcolor.media.address import Address
 from vidcolor.media.probe import FilmInfo
+from vidcolor.media.stream_labels import stated_length
 
 Damage = tuple[int, str]
 """A pts, in units of the film's time base, and a sentence: what is damaged; what was done."""
@@ -105,18 +105,7 @@ def promised_end(info: FilmInfo) -> int | None:
     # Matroska's header says it in a tag alone: what FFmpeg gives for a stream of a single frame is the whole file's.
     told = None if info.container == "matroska,webm" else stream.duration
     end = None if told is None else (stream.start or 0) + told
-    stated = next((value for name, value in stream.tags if name.upper().startswith("DURATION")), None)
-    if end is None and stated is not None:
-        end = _clock(stated)
+    end = stated_length(stream.tags) if end is None else end
     if end is None:
         return None
     return int((end - _EARLY / (info.average_rate or 25)) / info.time_base)
-
-
-def _clock(text: str) -> Fraction | None:
-    """Seconds of "0:00:06.103000000"; None where it is no such time."""
-    try:
-        hours, minutes, rest = text.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + Fraction(rest)
-    except (ValueError, ZeroDivisionError):
-        return None

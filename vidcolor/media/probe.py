@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,6 +21,7 @@ from vidcolor.media.hdr import HdrMetadata, dynamic_hdr, read_hdr, side_data
 from vidcolor.media.opening import PLAYLIST, open_film
 from vidcolor.media.sequences import Sequence
 from vidcolor.media.service import Service, read_service
+from vidcolor.media.stream_labels import stated, stated_length
 
 _MATRIX_CODES = {"bt709": 1, "bt601": 6}
 
@@ -277,13 +277,10 @@ def _is_one_picture(stream: av.stream.Stream) -> bool:
     """Whether the container says that a stream holds a single frame: in its index, or in Matroska by its tags."""
     if stream.type != "video" or stream.frames == 1:
         return stream.type == "video"
-    tags = {name.upper().split("-")[0]: value for name, value in stream.metadata.items()}  # also DURATION-eng
-    length = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", tags.get("DURATION", ""))
-    rate = _rate(stream)
+    length, rate = stated_length(stream.metadata.items()), _rate(stream)
     if length is None or rate is None:
-        return tags.get("NUMBER_OF_FRAMES") == "1"
-    hours, minutes, seconds = map(Fraction, length.groups())
-    return 0 < ((hours * 60 + minutes) * 60 + seconds) * rate <= 1
+        return "1" in stated(stream.metadata.items(), "NUMBER_OF_FRAMES")
+    return 0 < length * rate <= 1
 
 
 def _choose_film(path: Path, streams: tuple[StreamInfo, ...], single: set[int]) -> int:
