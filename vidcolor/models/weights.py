@@ -50,7 +50,9 @@ def find_weights(spec: ModelSpec, file: str | os.PathLike[str] | None) -> Weight
         raise UsageError(f"cannot read the weights {path}", "there is no such file", "Check the name.")
     try:
         card = json.loads(card_path(path).read_text("utf-8"))
-        named, stated = str(card["model"]), str(card["sha256"])
+        named, stated = card["model"], card["sha256"]
+        if not isinstance(named, str) or not isinstance(stated, str):
+            raise TypeError("its model and its sha256 are texts")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(
             f"cannot use the weights {path}",
