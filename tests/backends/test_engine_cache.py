@@ -77,6 +77,21 @@ def test_an_engine_for_something_else_never_serves(tmp_path, field):
         assert any(difference.startswith(f"{field} is") for difference in cache.nearest(tmp_path, KEY))
 
 
+@pytest.mark.parametrize(
+    ("capability", "runs"),
+    [("7.5", False), ("8.6", True), ("8.9", True), ("9.0", False), ("12.0", True), ("12.1", True)],
+)
+def test_an_engine_built_without_a_gpu_serves_those_that_run_it_but_their_own_go_before(tmp_path, capability, runs):
+    rtx = dataclasses.replace(KEY, library="tensorrt-rtx", gpu="RTX", capability=capability)
+    cache.store(
+        tmp_path, dataclasses.replace(rtx, gpu="any", capability="any", builder=(("target", "portable"),)), DATA, {}
+    )
+    found = cache.find(tmp_path, rtx, 8, 144, 192)
+    assert (found is not None and found.key.gpu == "any") is runs
+    cache.store(tmp_path, dataclasses.replace(rtx, builder=()), DATA, {})
+    assert cache.find(tmp_path, rtx, 8, 144, 192).key.gpu == "RTX"
+
+
 def test_of_several_the_one_tuned_for_the_size_is_taken(tmp_path):
     exact = dataclasses.replace(KEY, shapes=Shapes((1, 144, 192), (8, 144, 192), (32, 144, 192)))
     wide = dataclasses.replace(KEY, shapes=dataclasses.replace(SHAPES, usual=(4, 144, 192)))

@@ -28,7 +28,7 @@ class EngineUnusable(BackendError):
 
 @dataclass(frozen=True, slots=True)
 class EngineKey:
-    """All that an engine depends on. Two engines are interchangeable if and only if their keys are equal."""
+    """All that an engine depends on."""
 
     model: str
     weights: str  # SHA-256 of the ONNX file
@@ -62,8 +62,15 @@ class EngineKey:
 
         Where `other` names no calibration, any will do.
         """
-        tuning = ("shapes", "builder", *(() if other.calibration else ("calibration",)))
-        return all(getattr(self, f.name) == getattr(other, f.name) for f in fields(self) if f.name not in tuning)
+        free = {"shapes", "builder", *(() if other.calibration else ("calibration",))}
+        if self.gpu == PORTABLE and _runs_portable(other.capability):
+            free |= {"gpu", "capability"}
+        return all(getattr(self, f.name) == getattr(other, f.name) for f in fields(self) if f.name not in free)
+
+
+def _runs_portable(capability: str) -> bool:
+    """Whether a GPU runs what TensorRT-RTX built without one (its documentation, "CPU-Only AOT and TensorRT-RTX Engines")."""
+    return capability in ("8.0", "8.6", "8.9") or (capability != PORTABLE and int(capability.split(".")[0]) >= 12)
 
 
 def _words(value: object) -> str:
@@ -168,10 +175,11 @@ def _key_from(plain: dict[str, Any]) -> EngineKey:
 def find(folder: Path, wanted: EngineKey, count: int, height: int, width: int) -> Engine | None:
     """The engine that computes what `wanted` asks for and takes `count` pictures of height × width; None: there is none.
 
-    Of several the one that is most nearly tuned for that size. Not checked yet: see `Engine.check`.
+    Of several one for this GPU, of these the one that is most nearly tuned for that size. Not checked yet: see `Engine.check`.
     """
     fit = [e for e in engines(folder) if e.key and e.key.serves(wanted) and e.key.shapes.admit(count, height, width)]
-    return min(fit, key=lambda e: (e.key != wanted, e.key.shapes.spread(), -e.path.stat().st_mtime_ns), default=None)
+    rank = lambda e: (e.key != wanted, e.key.gpu == PORTABLE, e.key.shapes.spread(), -e.path.stat().st_mtime_ns)
+    return min(fit, key=rank, default=None)
 
 
 def nearest(folder: Path, wanted: EngineKey) -> list[str]:
