@@ -95,7 +95,10 @@ def main() -> None:
     panels = [Panel(f"{title}, over frames", steps, [s[name] for s in samples]) for name, title in titles.items()]
     plot(arguments.plot, panels)
     print(f"{film['frames']} frames in {film['seconds']:.0f} s, {film['fps']:.0f} frames/s, {len(samples)} samples")
-    steady = samples[int(len(samples) * STEADY) :]
+    coloured = [
+        sample for sample in samples if sample["frames"] < film["frames"]
+    ]  # while it is joined, another thing is held
+    steady = coloured[int(len(coloured) * STEADY) :]
     for name, title in titles.items():
         values = [sample[name] for sample in steady]
         slope = np.polyfit([sample["frames"] for sample in steady], values, 1)[0] * 100_000 if len(steady) > 2 else 0

@@ -8,7 +8,7 @@ from typing import Any
 from vidcolor.errors import MediaError
 from vidcolor.media.address import Address
 from vidcolor.media.probe import FilmInfo
-from vidcolor.media.stream_labels import stated_length
+from vidcolor.media.stored_tags import stated_length
 
 Damage = tuple[int, str]
 """A pts, in units of the film's time base, and a sentence: what is damaged; what was done."""

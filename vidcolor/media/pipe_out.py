@@ -20,7 +20,7 @@ from vidcolor.media.formats import Encoding
 from vidcolor.media.opening import open_film
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.sink import FIELD_ORDERS, set_tags
-from vidcolor.media.stream_labels import is_of_the_bytes
+from vidcolor.media.stored_tags import is_of_the_bytes
 from vidcolor.media.streams import plan_streams
 
 _MUXERS = {"nut": "nut", "y4m": "yuv4mpegpipe"}

@@ -21,7 +21,7 @@ from vidcolor.media.hdr import HdrMetadata, dynamic_hdr, read_hdr, side_data
 from vidcolor.media.opening import PLAYLIST, open_film
 from vidcolor.media.sequences import Sequence
 from vidcolor.media.service import Service, read_service
-from vidcolor.media.stream_labels import stated, stated_length
+from vidcolor.media.stored_tags import stated, stated_length
 
 _MATRIX_CODES = {"bt709": 1, "bt601": 6}
 

@@ -26,7 +26,8 @@ from vidcolor.media.opening import film_url, read_options
 from vidcolor.media.probe import FilmInfo
 from vidcolor.media.service import service_options
 from vidcolor.media.sink import FRAGMENTED, set_tags
-from vidcolor.media.stream_labels import is_of_the_bytes, written_language
+from vidcolor.media.stored_tags import is_of_the_bytes
+from vidcolor.media.stream_labels import written_language
 from vidcolor.media.streams import MATROSKA_FAMILY, MP4_FAMILY, TRANSPORT_STREAM, StreamPlan, plan_streams
 from vidcolor.media.timecode import advanced
 from vidcolor.media.timeline import Timeline, packets, read_timeline

@@ -10,7 +10,8 @@ import av
 import av.logging
 
 from vidcolor.media.ffmpeg_words import logged
-from vidcolor.media.stream_labels import TRANSPORT_STREAM
+
+TRANSPORT_STREAM = frozenset({".ts", ".m2ts", ".mts"})
 
 _OF_THE_FILE = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands"})  # tags; not of the film
 _BECOMES = {"title": "service_name", "comment": "service_provider"}  # where the source has no such name

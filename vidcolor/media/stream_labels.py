@@ -1,16 +1,14 @@
-"""What a container can say of a stream: its language, what it is marked as, how it is stored."""
+"""What a container can say of a stream: its language, and what it is marked as."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from fractions import Fraction
 from typing import TYPE_CHECKING
+
+from vidcolor.media.service import TRANSPORT_STREAM
 
 if TYPE_CHECKING:
     from vidcolor.media.probe import StreamInfo
-
-TRANSPORT_STREAM = frozenset({".ts", ".m2ts", ".mts"})
 
 # Of the codes in ISO 639-2, those in QuickTime's table of languages as FFmpeg has it, found by trial.
 _QUICKTIME = frozenset((
@@ -35,28 +33,6 @@ _MARKS = {
     **dict.fromkeys(TRANSPORT_STREAM, frozenset("hearing_impaired visual_impaired clean_effects".split())),
 }
 _KINDS = frozenset({"attached_pic", "timed_thumbnails"})  # say what a stream is
-_OF_THE_BYTES = frozenset(
-    "BPS NUMBER_OF_BYTES _STATISTICS_WRITING_APP _STATISTICS_WRITING_DATE_UTC _STATISTICS_TAGS ENCODER ALPHA_MODE".split()
-)
-
-
-def stated(tags: Iterable[tuple[str, str]], name: str) -> list[str]:
-    """The values of a tag, in capitals as Matroska writes it, and of the same with a language: DURATION-eng."""
-    return [value for tag, value in tags if tag.upper().split("-")[0] == name]
-
-
-def stated_length(tags: Iterable[tuple[str, str]]) -> Fraction | None:
-    """How long a stream lasts by its tag DURATION, seconds ("0:00:06.103000000"); None where there is none or no time."""
-    try:
-        hours, minutes, seconds = stated(tags, "DURATION")[0].split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
-    except (IndexError, ValueError, ZeroDivisionError):
-        return None
-
-
-def is_of_the_bytes(tag: str) -> bool:
-    """Whether a tag of a film's stream describes how that was stored, not the film; often with a language: BPS-eng."""
-    return tag.upper().split("-")[0] in _OF_THE_BYTES
 
 
 def written_language(stream: StreamInfo, suffix: str) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from vidcolor.media.probe import FilmInfo, StreamInfo
-from vidcolor.media.stream_labels import TRANSPORT_STREAM, lost_labels
+from vidcolor.media.service import TRANSPORT_STREAM
+from vidcolor.media.stream_labels import lost_labels
 
 MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
 MATROSKA_FAMILY = frozenset({".mkv", ".webm"})
