@@ -145,7 +145,8 @@ def test_a_failed_save_leaves_the_old_checkpoint(whole, options, tmp_path, monke
 
     monkeypatch.setattr(torch, "save", fail)
     with pytest.raises(OSError, match="no space"):
-        save_checkpoint(path, "lite", {}, 1, learner.Learner(load_network("lite"), options, ALONE))
+        state = learner.Learner(load_network("lite"), options, ALONE).state()
+        save_checkpoint(path, {"model": "lite", "options": {}, "step": 1, **state})
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 

@@ -114,7 +114,7 @@ def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(whole, options, tmp_pa
     path.write_bytes(b"the one before")
     taught = learner.Learner(load_network("lite"), options, ALONE)
     with files_up_to(1_000_000), pytest.raises(VidcolorError, match=r"cannot save .*last.pt: .* MB free.*Make room"):
-        save_checkpoint(path, "lite", {}, 1, taught)
+        save_checkpoint(path, {"model": "lite", "options": {}, "step": 1, **taught.state()})
     assert path.read_bytes() == b"the one before" and len(list(tmp_path.iterdir())) == 1
 
 

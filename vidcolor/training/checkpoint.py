@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,41 +14,20 @@ from torch import nn
 from vidcolor.errors import ModelError, VidcolorError
 from vidcolor.files import whole_file
 
-if TYPE_CHECKING:
-    from vidcolor.training.learner import Learner
 
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write everything that going on needs.
 
-def save_checkpoint(
-    path: Path,
-    model: str,
-    options: dict[str, Any],
-    step: int,
-    learner: Learner,
-    running_loss: float | None = None,
-    processes: int = 1,
-    pictures: int | None = None,
-) -> None:
-    """Write everything that going on needs: `step` steps were done, each taking one batch a process.
+    Args:
+        state: model, options, step (so many were done, each taking one batch a process), processes, pictures,
+            running_loss, and what `Learner.state` gives.
 
     Raises:
         VidcolorError: there is no room for it; what was there before stays.
     """
-    state = {
-        "model": model,
-        "options": options,
-        "step": step,
-        "processes": processes,
-        "pictures": pictures,
-        "running_loss": running_loss,
-        "network": learner.network.state_dict(),
-        "ema": learner.ema.state_dict(),
-        "optimiser": learner.optimiser.state_dict(),
-    }
-    if learner.recall:
-        state["recall"] = learner.recall.head.state_dict()
     with whole_file(path) as temporary:
         try:
-            torch.save(state, temporary)
+            torch.save(dict(state), temporary)
         except RuntimeError as error:  # which is how torch tells of a full disk
             free = shutil.disk_usage(path.parent).free / 1e6
             raise VidcolorError(

@@ -6,6 +6,7 @@ import copy
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -90,7 +91,12 @@ class Learner:
         self.loss_of = find_loss(options.loss)
         self._run = processes.wrap(self.recall or self.network)
 
-    def load(self, state: dict) -> None:
+    def state(self) -> dict[str, Any]:
+        """What `load` takes, of a checkpoint."""
+        state = {name: getattr(self, name).state_dict() for name in ("network", "ema", "optimiser")}
+        return {**state, "recall": self.recall.head.state_dict()} if self.recall else state
+
+    def load(self, state: dict[str, Any]) -> None:
         """Go on from what `load_checkpoint` returned.
 
         Raises:

@@ -134,7 +134,9 @@ def _train(
 
     def save() -> None:
         if processes.first:
-            save_checkpoint(last, options.model, asdict(options), step, learner, running, processes.count, len(store))
+            done = {"model": options.model, "options": asdict(options), "step": step, "running_loss": running}
+            taken = {"processes": processes.count, "pictures": len(store)}
+            save_checkpoint(last, {**done, **taken, **learner.state()})
 
     def look() -> None:
         figures = validate(learner.ema, held_back.pictures, options.size)
