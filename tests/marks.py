@@ -1,7 +1,21 @@
-"""How well the shots that were found agree with those that were labelled."""
+"""Films whose shots are labelled, and how well those that were found agree with them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
+
+# By their place in the test data: first frames of new shots, checked by eye; dissolves, from the first mixed frame to the
+# first that is not; frames of the film.
+LABELLED = {
+    "video/bw_abomb_1950s.mp4": ([44, 134, 299], [], 360),
+    "video/bw_friday_1940.mp4": ([], [], 185),
+    "video/bw_london_1900s.mp4": ([60, 300], [], 350),
+    "video/bw_polar_1951.mp4": ([34, 134, 207, 290], [], 399),
+    "video/col_bikes_cuts.mp4": ([30, 76, 137, 187, 242], [], 250),
+    "video/col_cockatoo_444.mp4": ([], [], 280),
+    "video/col_party_hedge.mp4": ([], [], 150),
+    "video/col_yoga_sky.mp4": ([], [], 300),
+    "awkward/07_hevc10_nasa.mp4": ([202], [(118, 141)], 325),
+}
 
 
 class Score(NamedTuple):

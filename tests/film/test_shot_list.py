@@ -7,25 +7,13 @@ import sys
 from fractions import Fraction
 
 import pytest
-from marks import score_of_cuts
+from marks import LABELLED, score_of_cuts, score_of_dissolves
 
 from vidcolor.film.edl import edl
 from vidcolor.film.shots import Boundaries, Shot, shots_of
 from vidcolor.media.probe import probe
 from vidcolor.media.source import FilmSource
 from vidcolor.temporal.shots import Decision
-
-# First frames of new shots, checked by eye; frames of the clip.
-LABELLED = {
-    "bw_abomb_1950s.mp4": ([44, 134, 299], 360),
-    "bw_friday_1940.mp4": ([], 185),
-    "bw_london_1900s.mp4": ([60, 300], 350),
-    "bw_polar_1951.mp4": ([34, 134, 207, 290], 399),
-    "col_bikes_cuts.mp4": ([30, 76, 137, 187, 242], 250),
-    "col_cockatoo_444.mp4": ([], 280),
-    "col_party_hedge.mp4": ([], 150),
-    "col_yoga_sky.mp4": ([], 300),
-}
 
 
 def shots_in(path):
@@ -46,11 +34,12 @@ def sample_shots(samples):
 
 @pytest.mark.parametrize("name", LABELLED)
 def test_real_films(name, shared_data):
-    cuts, frames = LABELLED[name]
-    shots = shots_in(shared_data / "video" / name)
-    score = score_of_cuts([shot.start_frame for shot in shots[1:]], cuts)
-    assert (score.false, score.missed) == (0, 0)
-    assert {shot.kind for shot in shots[1:]} <= {"cut"}
+    cuts, dissolves, frames = LABELLED[name]
+    shots = shots_in(shared_data / name)
+    of_cuts = score_of_cuts([shot.start_frame for shot in shots if shot.kind == "cut"], cuts)
+    of_dissolves = score_of_dissolves([shot.dissolve for shot in shots if shot.kind == "dissolve"], dissolves)
+    assert (of_cuts.false, of_cuts.missed, of_dissolves.false, of_dissolves.missed) == (0, 0, 0, 0)
+    assert [shot.kind for shot in shots].count("start") == 1
     assert shots[-1].end_frame == frames
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
-from marks import Score, score_of_cuts, score_of_dissolves
+from marks import LABELLED, Score, score_of_cuts, score_of_dissolves
 from scenes import dissolve, flash, flicker, luma, scratched
 
 from vidcolor.temporal.shots import ShotDetector
@@ -22,17 +23,6 @@ SIZE = (144, 192)  # rows, columns of joined films
 STATES = ("clean", "flashes", "flicker", "scratches", "all together")
 FADE = 12  # frames to black, and as many from it
 LEAST = 12  # frames that are mixed with none before the next join
-LABELS = {  # cuts: the first frames of new shots; dissolves: first mixed frame, first frame that is not
-    "video/bw_abomb_1950s.mp4": ([44, 134, 299], []),
-    "video/bw_friday_1940.mp4": ([], []),
-    "video/bw_london_1900s.mp4": ([60, 300], []),
-    "video/bw_polar_1951.mp4": ([34, 134, 207, 290], []),
-    "video/col_bikes_cuts.mp4": ([30, 76, 137, 187, 242], []),
-    "video/col_cockatoo_444.mp4": ([], []),
-    "video/col_party_hedge.mp4": ([], []),
-    "video/col_yoga_sky.mp4": ([], []),
-    "awkward/07_hevc10_nasa.mp4": ([202], [(118, 141)]),
-}
 
 
 def small_luma_of(path: Path, short_side: int = 144) -> list[np.ndarray]:
@@ -118,7 +108,7 @@ def worn(film: np.ndarray, state: str, rng: np.random.Generator) -> np.ndarray:
     return luma(film)
 
 
-def measured(film, cuts: list[int], dissolves: list[tuple[int, int]], fades: list[tuple[int, int]] = []):
+def measured(film, cuts: list[int], dissolves: list[tuple[int, int]], fades: Sequence[tuple[int, int]] = ()):
     """How well the detector does on a film: a score for its cuts, one for its dissolves. What it finds in fades is left out."""
     found, gradual = found_in(film)
     found = [cut for cut in found if not any(first <= cut < end for first, end in fades)]
@@ -141,11 +131,11 @@ def total(scores: list[Score]) -> Score:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("films", type=Path, help="the folder of the labelled films")
-    parser.add_argument("--films", type=int, default=3, dest="count", help="joined in each state")
+    parser.add_argument("--joined", type=int, default=3, help="how many films are joined in each state")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     sample = json.loads((SAMPLES / "labels.json").read_text())["film.mp4"]
-    labels = {arguments.films / name: label for name, label in LABELS.items()}
+    labels = {arguments.films / name: label[:2] for name, label in LABELLED.items()}
     labels[SAMPLES / "film.mp4"] = (sample["cuts"], [tuple(d) for d in sample["dissolves"]])
     scores, films = {"labelled films": []}, []
     for path, (cuts, dissolves) in labels.items():
@@ -154,7 +144,7 @@ def main() -> None:
         films.append(shots_between(film, cuts, dissolves))
     for place, state in enumerate(STATES):
         scores[state] = []
-        for n in range(arguments.count):
+        for n in range(arguments.joined):
             rng = np.random.default_rng((arguments.seed, place, n))
             film, *known = joined(films, rng)
             scores[state].append(measured(worn(film, state, rng), *known))

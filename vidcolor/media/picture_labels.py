@@ -20,8 +20,15 @@ _BLOCK_FIELDS = {XMP: (700, marks.BYTE), ICC: (34675, marks.UNDEFINED)}  # where
 _OF_THE_SAMPLES = frozenset(
     [*range(254, 267), *range(273, 282), 284, *range(288, 293), *range(317, 326), *range(338, 348), *range(529, 533)]
 )  # fields that say how samples lie in the file: those of the output are written anew
-_NAMES = {34665: "EXIF", 34853: "GPS", 34377: "Photoshop", 330: "SubIFDs", 297: "PageNumber", 282: "XResolution",
-          283: "YResolution"}  # fmt: skip
+_NAMES = {
+    34665: "EXIF",
+    34853: "GPS",
+    34377: "Photoshop",
+    330: "SubIFDs",
+    297: "PageNumber",
+    282: "XResolution",
+    283: "YResolution",
+}
 _CHUNKS_READ = (b"eXIf", b"iCCP", b"pHYs", b"tRNS")  # by OpenCV or below
 _COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tIME")  # carried, though PNG does not call them safe to copy
 _SAFE = 0x20  # bit of a chunk's fourth letter: it holds though the samples change
